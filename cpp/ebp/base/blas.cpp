@@ -1,0 +1,72 @@
+#include "ebp/base/blas.h"
+
+#include <Eigen/Core>
+#include <limits>
+
+namespace ebp::blas {
+namespace {
+
+template <class T>
+Table<T>& installed() {
+  static Table<T> table;
+  return table;
+}
+
+template <class T>
+using Matrix = Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+
+template <class T>
+void eigen_gemm(Op op_a, Op op_b, Index m, Index n, Index k, const T* a, const T* b, T beta, T* c) {
+  using Map = Eigen::Map<const Matrix<T>>;
+  const bool ta = op_a == Op::kTransposed, tb = op_b == Op::kTransposed;
+  const Map A(a, ta ? k : m, ta ? m : k), B(b, tb ? n : k, tb ? k : n);
+  Eigen::Map<Matrix<T>> C(c, m, n);
+  if (beta == T(0))
+    C.setZero();
+  else
+    C *= beta;
+  if (ta && tb)
+    C.noalias() += A.transpose() * B.transpose();
+  else if (ta)
+    C.noalias() += A.transpose() * B;
+  else if (tb)
+    C.noalias() += A * B.transpose();
+  else
+    C.noalias() += A * B;
+}
+
+bool fits_int(Index a, Index b, Index c) {
+  constexpr Index limit = std::numeric_limits<int>::max();
+  return a <= limit && b <= limit && c <= limit;
+}
+
+}  // namespace
+
+template <class T>
+void install(const Table<T>& table) {
+  installed<T>() = table;
+}
+
+template <class T>
+void gemm(Op op_a, Op op_b, Index m, Index n, Index k, const T* a, const T* b, T beta, T* c) {
+  if (m == 0 || n == 0) return;
+  const auto& table = installed<T>();
+  if (!table.gemm || k == 0 || !fits_int(m, n, k)) {
+    eigen_gemm(op_a, op_b, m, n, k, a, b, beta, c);
+    return;
+  }
+  // BLAS is column-major: the row-major product C = A B is its C' = B' A'.
+  char ta = op_a == Op::kTransposed ? 'T' : 'N', tb = op_b == Op::kTransposed ? 'T' : 'N';
+  int rows = int(m), columns = int(n), inner = int(k);
+  int lda = op_a == Op::kTransposed ? rows : inner, ldb = op_b == Op::kTransposed ? inner : columns;
+  T one = 1;
+  table.gemm(&tb, &ta, &columns, &rows, &inner, &one, const_cast<T*>(b), &ldb, const_cast<T*>(a), &lda, &beta,
+             c, &columns);
+}
+
+template void install(const Table<float>&);
+template void install(const Table<double>&);
+template void gemm(Op, Op, Index, Index, Index, const float*, const float*, float, float*);
+template void gemm(Op, Op, Index, Index, Index, const double*, const double*, double, double*);
+
+}  // namespace ebp::blas

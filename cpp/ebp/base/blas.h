@@ -1,0 +1,27 @@
+// The one seam to BLAS. All matrices are row-major and dense in their leading dimension.
+#pragma once
+
+#include "ebp/base/types.h"
+
+namespace ebp::blas {
+
+enum class Op { kPlain, kTransposed };
+
+// Fortran entry points of one precision, as BLAS defines them.
+template <class T>
+struct Table {
+  using Gemm = void (*)(char*, char*, int*, int*, int*, T*, T*, int*, T*, int*, T*, T*, int*);
+  Gemm gemm = nullptr;
+};
+
+// Installs a BLAS, once, before any product is computed (at import; the table is constant afterwards).
+// Without it Eigen's own product serves.
+template <class T>
+void install(const Table<T>& table);
+
+// C (m, n) = op(A) op(B) + beta C, where op(A) is (m, k) and op(B) is (k, n). C may not alias A or B.
+// With beta = 0, C is overwritten and may hold anything.
+template <class T>
+void gemm(Op op_a, Op op_b, Index m, Index n, Index k, const T* a, const T* b, T beta, T* c);
+
+}  // namespace ebp::blas
