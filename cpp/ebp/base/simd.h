@@ -1,0 +1,251 @@
+// Vectors of the machine's native width, and the elementary functions computed on them.
+//
+// The width follows the instruction-set level a file is compiled for; everything above this header is
+// written once. Partial loads and stores take the number of elements, never touch memory beyond it, and
+// fill the remaining lanes with zero.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+#include "ebp/base/types.h"
+
+namespace ebp::simd {
+
+#if defined(__AVX512F__)
+inline constexpr int kBytes = 64;
+#elif defined(__AVX__)
+inline constexpr int kBytes = 32;
+#else
+inline constexpr int kBytes = 16;
+#endif
+
+template <class T>
+struct PackOf;
+template <>
+struct PackOf<float> {
+  typedef float type __attribute__((vector_size(kBytes)));
+  typedef std::int32_t integers __attribute__((vector_size(kBytes)));
+};
+template <>
+struct PackOf<double> {
+  typedef double type __attribute__((vector_size(kBytes)));
+  typedef std::int64_t integers __attribute__((vector_size(kBytes)));
+};
+
+template <class T>
+using Pack = typename PackOf<T>::type;
+template <class T>
+using IntegerPack = typename PackOf<T>::integers;
+template <class T>
+inline constexpr Index kLanes = kBytes / static_cast<int>(sizeof(T));
+
+template <class T>
+inline Pack<T> broadcast(T value) {
+  return Pack<T>{} + value;
+}
+
+template <class T>
+inline Pack<T> load(const T* from) {
+  Pack<T> pack;
+  std::memcpy(&pack, from, sizeof pack);
+  return pack;
+}
+
+template <class T>
+inline void store(T* to, Pack<T> pack) {
+  std::memcpy(to, &pack, sizeof pack);
+}
+
+#if defined(__AVX512F__)
+inline Pack<float> load_partial(const float* from, Index count) {
+  return (Pack<float>)_mm512_maskz_loadu_ps(__mmask16((1u << count) - 1u), from);
+}
+inline Pack<double> load_partial(const double* from, Index count) {
+  return (Pack<double>)_mm512_maskz_loadu_pd(__mmask8((1u << count) - 1u), from);
+}
+inline void store_partial(float* to, Pack<float> pack, Index count) {
+  _mm512_mask_storeu_ps(to, __mmask16((1u << count) - 1u), (__m512)pack);
+}
+inline void store_partial(double* to, Pack<double> pack, Index count) {
+  _mm512_mask_storeu_pd(to, __mmask8((1u << count) - 1u), (__m512d)pack);
+}
+#elif defined(__AVX2__)
+// All-ones for the first `count` lanes, read from a sliding window over ones followed by zeros.
+inline constexpr std::array<std::int32_t, 16> kOnesThenZeros{-1, -1, -1, -1, -1, -1, -1, -1};
+inline __m256i first_lanes(Index count, int words) {
+  return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(kOnesThenZeros.data() + 8 - count * words));
+}
+inline Pack<float> load_partial(const float* from, Index count) {
+  return (Pack<float>)_mm256_maskload_ps(from, first_lanes(count, 1));
+}
+inline Pack<double> load_partial(const double* from, Index count) {
+  return (Pack<double>)_mm256_maskload_pd(from, first_lanes(count, 2));
+}
+inline void store_partial(float* to, Pack<float> pack, Index count) {
+  _mm256_maskstore_ps(to, first_lanes(count, 1), (__m256)pack);
+}
+inline void store_partial(double* to, Pack<double> pack, Index count) {
+  _mm256_maskstore_pd(to, first_lanes(count, 2), (__m256d)pack);
+}
+#else
+template <class T>
+inline Pack<T> load_partial(const T* from, Index count) {
+  Pack<T> pack{};
+  std::memcpy(&pack, from, std::size_t(count) * sizeof(T));
+  return pack;
+}
+template <class T>
+inline void store_partial(T* to, Pack<T> pack, Index count) {
+  std::memcpy(to, &pack, std::size_t(count) * sizeof(T));
+}
+#endif
+
+// How many lanes of a step are real: all of them, or the first few at the end of a row.
+template <class T>
+struct AllLanes {
+  Pack<T> load(const T* from) const { return simd::load(from); }
+  void store(T* to, Pack<T> pack) const { simd::store(to, pack); }
+};
+template <class T>
+struct FirstLanes {
+  Index count;
+  Pack<T> load(const T* from) const { return load_partial(from, count); }
+  void store(T* to, Pack<T> pack) const { store_partial(to, pack, count); }
+};
+
+// Calls body(i, lanes) for i = 0, kLanes, ... over n elements; lanes is AllLanes, or FirstLanes for the rest.
+template <class T, class Body>
+inline __attribute__((always_inline)) void for_lanes(Index n, Body&& body) {
+  Index i = 0;
+  for (; i + kLanes<T> <= n; i += kLanes<T>) body(i, AllLanes<T>{});
+  if (i < n) body(i, FirstLanes<T>{n - i});
+}
+
+template <class T>
+inline T sum(Pack<T> pack) {
+  T total = pack[0];
+  for (Index i = 1; i < kLanes<T>; ++i) total += pack[i];
+  return total;
+}
+#if defined(__AVX__)
+inline float sum(__m128 x) {
+  const __m128 pairs = _mm_add_ps(x, _mm_movehl_ps(x, x));
+  return _mm_cvtss_f32(_mm_add_ss(pairs, _mm_shuffle_ps(pairs, pairs, 1)));
+}
+inline double sum(__m128d x) { return _mm_cvtsd_f64(_mm_add_sd(x, _mm_unpackhi_pd(x, x))); }
+inline __m128 halves(__m256 x) { return _mm_add_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps(x, 1)); }
+inline __m128d halves(__m256d x) {
+  return _mm_add_pd(_mm256_castpd256_pd128(x), _mm256_extractf128_pd(x, 1));
+}
+#if defined(__AVX512F__)
+inline __m256 halves(__m512 x) {
+  return _mm256_add_ps(_mm512_castps512_ps256(x),
+                       _mm256_castpd_ps(_mm512_extractf64x4_pd(_mm512_castps_pd(x), 1)));
+}
+inline __m256d halves(__m512d x) {
+  return _mm256_add_pd(_mm512_castpd512_pd256(x), _mm512_extractf64x4_pd(x, 1));
+}
+template <>
+inline float sum<float>(Pack<float> x) {
+  return sum(halves(halves((__m512)x)));
+}
+template <>
+inline double sum<double>(Pack<double> x) {
+  return sum(halves(halves((__m512d)x)));
+}
+#else
+template <>
+inline float sum<float>(Pack<float> x) {
+  return sum(halves((__m256)x));
+}
+template <>
+inline double sum<double>(Pack<double> x) {
+  return sum(halves((__m256d)x));
+}
+#endif
+#endif
+
+template <class T>
+inline Pack<T> minimum(Pack<T> a, Pack<T> b) {
+  return a < b ? a : b;
+}
+template <class T>
+inline Pack<T> maximum(Pack<T> a, Pack<T> b) {
+  return a > b ? a : b;
+}
+
+// Constants of the exponential's range reduction, x = k ln 2 + r with |r| <= ln 2 / 2.
+template <class T>
+struct ExpConstants;
+template <>
+struct ExpConstants<float> {
+  static constexpr int kMantissa = 23, kBias = 127, kTerms = 8;
+  static constexpr float kRounder = 12582912.0f;                         // 1.5 * 2^23
+  static constexpr float kLn2High = 0.693359375f, kLn2Low = -2.12194440e-4f;
+  static constexpr float kSmallest = -87.0f;                             // e^x is normal above
+};
+template <>
+struct ExpConstants<double> {
+  static constexpr int kMantissa = 52, kBias = 1023, kTerms = 14;
+  static constexpr double kRounder = 6755399441055744.0;                 // 1.5 * 2^52
+  static constexpr double kLn2High = 0.693147180369123816490, kLn2Low = 1.90821492927058770002e-10;
+  static constexpr double kSmallest = -708.0;
+};
+
+// e^x - 1 and 2^k of the reduction for x in [kSmallest, 0]; both parts are returned, because
+// e^x = (e^x - 1) + 1 is formed by the caller where it loses nothing.
+template <class T>
+inline Pack<T> expm1_nonpositive(Pack<T> x) {
+  using C = ExpConstants<T>;
+  const Pack<T> shifted = x * T(1.44269504088896340736) + C::kRounder;
+  const Pack<T> k = shifted - C::kRounder;
+  const Pack<T> r = (x - k * C::kLn2High) - k * C::kLn2Low;
+  // (e^r - 1 - r) / r^2 by its Taylor series: the interval is short enough.
+  T factorial = 1;
+  std::array<T, C::kTerms + 1> inverse{};
+  for (int i = 2; i <= C::kTerms; ++i) inverse[std::size_t(i)] = T(1) / (factorial *= T(i));
+  Pack<T> series = broadcast(inverse[C::kTerms]);
+  for (int i = C::kTerms - 1; i >= 2; --i) series = series * r + inverse[std::size_t(i)];
+  const Pack<T> em1 = series * (r * r) + r;
+  IntegerPack<T> bits;
+  std::memcpy(&bits, &shifted, sizeof bits);
+  IntegerPack<T> rounder;
+  const Pack<T> rounders = broadcast(C::kRounder);
+  std::memcpy(&rounder, &rounders, sizeof rounder);
+  bits = (bits - rounder + C::kBias) << C::kMantissa;
+  Pack<T> scale;
+  std::memcpy(&scale, &bits, sizeof scale);
+  return scale * em1 + (scale - T(1));
+}
+
+// tanh(x) = -e / (e + 2) with e = exp(-2|x|) - 1; relative error of a few units in the last place everywhere.
+template <class T>
+inline Pack<T> tanh(Pack<T> x) {
+  const Pack<T> magnitude = x < T(0) ? -x : x;
+  // Beyond 20, tanh is 1 in both precisions; the bound also keeps the exponential in range. NaN passes through.
+  const Pack<T> bounded = magnitude > T(20) ? broadcast(T(20)) : magnitude;
+  const Pack<T> e = expm1_nonpositive<T>(T(-2) * bounded);
+  const Pack<T> result = -e / (e + T(2));
+  return x < T(0) ? -result : result;
+}
+
+// 1 / (1 + exp(-x)), computed from exp(-|x|) so that neither tail loses its relative precision.
+template <class T>
+inline Pack<T> logistic(Pack<T> x) {
+  const Pack<T> magnitude = x < T(0) ? -x : x;
+  const Pack<T> limit = broadcast(-ExpConstants<T>::kSmallest);
+  const Pack<T> bounded = magnitude > limit ? limit : magnitude;
+  const Pack<T> e = expm1_nonpositive<T>(-bounded) + T(1);
+  const Pack<T> upper = T(1) / (T(1) + e);
+  return x < T(0) ? e * upper : upper;
+}
+
+}  // namespace ebp::simd
