@@ -1,0 +1,134 @@
+#include "ebp/nn/loss.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace ebp {
+namespace {
+
+// E = 1/2 sum (d - o)^2
+template <class T>
+class SquaredError final : public Loss<T> {
+ public:
+  const char* name() const override { return "squared_error"; }
+
+  T value(Index k, const T* o, const T* t) const override {
+    T sum = 0;
+    for (Index i = 0; i < k; ++i) sum += (o[i] - t[i]) * (o[i] - t[i]);
+    return sum / 2;
+  }
+
+  T gradient(Index k, const T* o, const T* t, T* g) const override {
+    T sum = 0;
+    for (Index i = 0; i < k; ++i) {
+      g[i] = o[i] - t[i];
+      sum += g[i] * g[i];
+    }
+    return sum / 2;
+  }
+
+  void curvature(Index k, const T*, const T*, T* h) const override { std::fill_n(h, k, T(1)); }
+
+  void curvature_product(Index k, const T*, const T*, const T* v, T* hv) const override { std::copy_n(v, k, hv); }
+};
+
+// E = -sum_i t_i log p_i, p = softmax(o); with the sum of the targets s: g = s p - t, H = s (diag p - p p').
+template <class T>
+class CrossEntropy final : public Loss<T> {
+ public:
+  const char* name() const override { return "cross_entropy"; }
+
+  T value(Index k, const T* o, const T* t) const override {
+    const T normaliser = log_sum_exp(k, o);
+    T loss = 0;
+    for (Index i = 0; i < k; ++i)
+      if (t[i] != 0) loss += t[i] * (normaliser - o[i]);
+    return loss;
+  }
+
+  T gradient(Index k, const T* o, const T* t, T* g) const override {
+    const T s = softmax(k, o, t, g);
+    for (Index i = 0; i < k; ++i) g[i] = s * g[i] - t[i];
+    return value(k, o, t);
+  }
+
+  void curvature(Index k, const T* o, const T* t, T* h) const override {
+    const T s = softmax(k, o, t, h);
+    for (Index i = 0; i < k; ++i) h[i] = s * h[i] * (1 - h[i]);
+  }
+
+  void curvature_product(Index k, const T* o, const T* t, const T* v, T* hv) const override {
+    const T s = softmax(k, o, t, hv);
+    T mean = 0;
+    for (Index i = 0; i < k; ++i) mean += hv[i] * v[i];
+    for (Index i = 0; i < k; ++i) hv[i] *= s * (v[i] - mean);
+  }
+
+ private:
+  static T log_sum_exp(Index k, const T* o) {
+    const T largest = *std::max_element(o, o + k);
+    T sum = 0;
+    for (Index i = 0; i < k; ++i) sum += std::exp(o[i] - largest);
+    return largest + std::log(sum);
+  }
+
+  // p (k) = softmax(o); returns the sum of the targets.
+  static T softmax(Index k, const T* o, const T* t, T* p) {
+    const T normaliser = log_sum_exp(k, o);
+    T s = 0;
+    for (Index i = 0; i < k; ++i) {
+      p[i] = std::exp(o[i] - normaliser);
+      s += t[i];
+    }
+    return s;
+  }
+};
+
+// E = sum_i log(1 + exp(o_i)) - t_i o_i, p = logistic(o): g = p - t, H = diag p (1 - p).
+template <class T>
+class BinaryCrossEntropy final : public Loss<T> {
+ public:
+  const char* name() const override { return "binary_cross_entropy"; }
+
+  T value(Index k, const T* o, const T* t) const override {
+    T loss = 0;
+    for (Index i = 0; i < k; ++i) loss += std::max(o[i], T(0)) + std::log1p(std::exp(-std::abs(o[i]))) - t[i] * o[i];
+    return loss;
+  }
+
+  T gradient(Index k, const T* o, const T* t, T* g) const override {
+    for (Index i = 0; i < k; ++i) g[i] = probability(o[i]) - t[i];
+    return value(k, o, t);
+  }
+
+  void curvature(Index k, const T* o, const T*, T* h) const override {
+    for (Index i = 0; i < k; ++i) h[i] = probability(o[i]) * probability(-o[i]);
+  }
+
+  void curvature_product(Index k, const T* o, const T* t, const T* v, T* hv) const override {
+    curvature(k, o, t, hv);
+    for (Index i = 0; i < k; ++i) hv[i] *= v[i];
+  }
+
+ private:
+  static T probability(T o) {
+    const T e = std::exp(-std::abs(o));
+    return (o < 0 ? e : T(1)) / (1 + e);
+  }
+};
+
+}  // namespace
+
+template <class T>
+std::unique_ptr<Loss<T>> make_loss(const std::string& name) {
+  if (name == "squared_error") return std::make_unique<SquaredError<T>>();
+  if (name == "cross_entropy") return std::make_unique<CrossEntropy<T>>();
+  if (name == "binary_cross_entropy") return std::make_unique<BinaryCrossEntropy<T>>();
+  require(false, "Network", "loss must be one of squared_error, cross_entropy, binary_cross_entropy", name);
+  return nullptr;
+}
+
+template std::unique_ptr<Loss<float>> make_loss(const std::string&);
+template std::unique_ptr<Loss<double>> make_loss(const std::string&);
+
+}  // namespace ebp
