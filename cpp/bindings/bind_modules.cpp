@@ -1,0 +1,160 @@
+#include <algorithm>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "bindings/arrays.h"
+#include "bindings/bindings.h"
+#include "ebp/nn/activation.h"
+#include "ebp/nn/dense.h"
+#include "ebp/nn/loss.h"
+
+namespace ebp::bindings {
+namespace {
+
+using namespace pybind11::literals;
+
+template <class T>
+Array<T> zeros(std::vector<py::ssize_t> shape) {
+  Array<T> array(std::move(shape));
+  std::fill_n(array.mutable_data(), array.size(), T(0));
+  return array;
+}
+
+// The five passes of any module, on arrays. Sums over rows are returned as new arrays.
+template <class T>
+void bind_module(py::module_& m, const std::string& suffix) {
+  using M = Module<T>;
+  using A = Array<T>;
+  py::class_<M>(m, ("Module" + suffix).c_str())
+      .def_property_readonly("n_inputs", &M::n_inputs)
+      .def_property_readonly("n_outputs", &M::n_outputs)
+      .def_property_readonly("n_parameters", &M::n_parameters)
+      .def(
+          "forward",
+          [](const M& module, const A& theta, const A& x) {
+            require_size(theta, module.n_parameters(), "forward", "theta");
+            const Index n = require_rows(x, -1, module.n_inputs(), "forward", "x");
+            A y({n, module.n_outputs()});
+            module.forward(n, theta.data(), x.data(), y.mutable_data());
+            return y;
+          },
+          "theta"_a, "x"_a)
+      .def(
+          "backward",
+          [](const M& module, const A& theta, const A& x, const A& gy) {
+            const Index n = require_rows(x, -1, module.n_inputs(), "backward", "x");
+            require_rows(gy, n, module.n_outputs(), "backward", "gy");
+            A gx({n, module.n_inputs()}), gtheta = zeros<T>({module.n_parameters()});
+            module.backward(n, theta.data(), x.data(), gy.data(), gx.mutable_data(), gtheta.mutable_data());
+            return py::make_tuple(gx, gtheta);
+          },
+          "theta"_a, "x"_a, "gy"_a)
+      .def(
+          "backward_curvature",
+          [](const M& module, const A& theta, const A& x, const A& hy) {
+            const Index n = require_rows(x, -1, module.n_inputs(), "backward_curvature", "x");
+            require_rows(hy, n, module.n_outputs(), "backward_curvature", "hy");
+            A hx({n, module.n_inputs()}), htheta = zeros<T>({module.n_parameters()});
+            module.backward_curvature(n, theta.data(), x.data(), hy.data(), hx.mutable_data(), htheta.mutable_data());
+            return py::make_tuple(hx, htheta);
+          },
+          "theta"_a, "x"_a, "hy"_a)
+      .def(
+          "forward_tangent",
+          [](const M& module, const A& theta, const A& dtheta, const A& x, const A& dx) {
+            const Index n = require_rows(x, -1, module.n_inputs(), "forward_tangent", "x");
+            require_rows(dx, n, module.n_inputs(), "forward_tangent", "dx");
+            A dy({n, module.n_outputs()});
+            module.forward_tangent(n, theta.data(), dtheta.data(), x.data(), dx.data(), dy.mutable_data());
+            return dy;
+          },
+          "theta"_a, "dtheta"_a, "x"_a, "dx"_a)
+      .def(
+          "backward_tangent",
+          [](const M& module, const A& theta, const A& dtheta, const A& x, const A& dx, const A& gy, const A& dgy) {
+            const Index n = require_rows(x, -1, module.n_inputs(), "backward_tangent", "x");
+            require_rows(gy, n, module.n_outputs(), "backward_tangent", "gy");
+            require_rows(dgy, n, module.n_outputs(), "backward_tangent", "dgy");
+            A dgx({n, module.n_inputs()}), dgtheta = zeros<T>({module.n_parameters()});
+            module.backward_tangent(n, theta.data(), dtheta.data(), x.data(), dx.data(), gy.data(), dgy.data(),
+                                    dgx.mutable_data(), dgtheta.mutable_data());
+            return py::make_tuple(dgx, dgtheta);
+          },
+          "theta"_a, "dtheta"_a, "x"_a, "dx"_a, "gy"_a, "dgy"_a);
+  py::class_<Dense<T>, M>(m, ("Dense" + suffix).c_str())
+      .def(py::init<Index, Index, bool>(), "n_inputs"_a, "n_outputs"_a, "bias"_a = true);
+  py::class_<Activation<T>, M>(m, ("Activation" + suffix).c_str())
+      .def(py::init([](Index width, const std::string& name, double twist) {
+             return std::make_unique<Activation<T>>(width, function_from_name(name), twist);
+           }),
+           "width"_a, "name"_a, "twist"_a = 0.0);
+}
+
+// Calls body(k, row of o, row of t, row number) for every row of o (n, k) and t (n, k).
+template <class T, class Body>
+void for_rows(const Array<T>& o, const Array<T>& t, Body&& body) {
+  const Index k = o.ndim() == 2 ? o.shape(1) : 0;
+  const Index n = require_rows(o, -1, k, "Loss", "o");
+  require_rows(t, n, k, "Loss", "t");
+  for (Index row = 0; row < n; ++row) body(k, o.data() + row * k, t.data() + row * k, row);
+}
+
+template <class T>
+void bind_loss(py::module_& m, const std::string& suffix) {
+  using L = Loss<T>;
+  using A = Array<T>;
+  py::class_<L>(m, ("Loss" + suffix).c_str())
+      .def(py::init([](const std::string& name) { return make_loss<T>(name); }), "name"_a)
+      .def(
+          "value",
+          [](const L& loss, const A& o, const A& t) {
+            Array<T> values(o.shape(0));
+            T* to = values.mutable_data();
+            for_rows<T>(o, t, [&](Index k, const T* a, const T* b, Index row) { to[row] = loss.value(k, a, b); });
+            return values;
+          },
+          "o"_a, "t"_a)
+      .def(
+          "gradient",
+          [](const L& loss, const A& o, const A& t) {
+            A g({o.shape(0), o.shape(1)});
+            T* to = g.mutable_data();
+            for_rows<T>(o, t, [&](Index k, const T* a, const T* b, Index row) { loss.gradient(k, a, b, to + row * k); });
+            return g;
+          },
+          "o"_a, "t"_a)
+      .def(
+          "curvature",
+          [](const L& loss, const A& o, const A& t) {
+            A h({o.shape(0), o.shape(1)});
+            T* to = h.mutable_data();
+            for_rows<T>(o, t, [&](Index k, const T* a, const T* b, Index row) { loss.curvature(k, a, b, to + row * k); });
+            return h;
+          },
+          "o"_a, "t"_a)
+      .def(
+          "curvature_product",
+          [](const L& loss, const A& o, const A& t, const A& v) {
+            require_rows(v, o.shape(0), o.shape(1), "Loss", "v");
+            A hv({o.shape(0), o.shape(1)});
+            T* to = hv.mutable_data();
+            const T* from = v.data();
+            for_rows<T>(o, t, [&](Index k, const T* a, const T* b, Index row) {
+              loss.curvature_product(k, a, b, from + row * k, to + row * k);
+            });
+            return hv;
+          },
+          "o"_a, "t"_a, "v"_a);
+}
+
+}  // namespace
+
+void bind_modules(py::module_& m) {
+  bind_module<float>(m, "32");
+  bind_module<double>(m, "64");
+  bind_loss<float>(m, "32");
+  bind_loss<double>(m, "64");
+}
+
+}  // namespace ebp::bindings

@@ -1,0 +1,191 @@
+#include <pybind11/stl.h>
+
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "bindings/arrays.h"
+#include "bindings/bindings.h"
+#include "bindings/guarded_network.h"
+#include "ebp/online/eigenvalue.h"
+#include "ebp/online/trainer.h"
+
+namespace ebp::bindings {
+namespace {
+
+using namespace pybind11::literals;
+
+template <class T>
+using Optional = std::optional<Array<T>>;
+
+// The samples' arrays, checked against the network.
+template <class T>
+Samples<T> samples_of(const Network<T>& network, const Array<T>& x, const Array<T>& t, const Optional<T>& weights,
+                      const Optional<T>& shift, const Optional<T>& factor) {
+  const char* function = "train_online";
+  Samples<T> samples{x.data(), network.n_inputs(), t.data(), weights ? weights->data() : nullptr, {}};
+  if (shift) {
+    require(factor.has_value(), function, "input_transform needs a factor", "none");
+    samples.n_features = shift->size();
+    samples.transform = {shift->data(), factor->data(), factor->ndim() == 2};
+    if (samples.transform.is_matrix)
+      require_rows(*factor, network.n_inputs(), samples.n_features, function, "the input_transform's factor");
+    else
+      require_size(*factor, network.n_inputs(), function, "the input_transform's factor");
+    if (!samples.transform.is_matrix) require_size(*shift, network.n_inputs(), function, "the input_transform's shift");
+  }
+  const Index n = require_rows(x, -1, samples.n_features, function, "X");
+  require_rows(t, n, network.n_outputs(), function, "T");
+  if (weights) require_size(*weights, n, function, "sample_weight");
+  return samples;
+}
+
+Array<Index> checked_order(const Array<Index>& order, Index n_samples) {
+  for (Index k = 0; k < order.size(); ++k)
+    require(order.data()[k] >= 0 && order.data()[k] < n_samples, "train_online",
+            "order must hold indices of rows of X", order.data()[k]);
+  return order;
+}
+
+// Serves signals, so that Ctrl-C works, and the user's callback. Taking the GIL costs little but not nothing, so
+// without a callback it is taken only every now and then.
+class Poll {
+ public:
+  explicit Poll(const py::object& callback) : callback_(callback), last_(Clock::now()) {}
+
+  bool operator()(Index done, double mean_loss) {
+    const bool calls = !callback_.is_none();
+    if (!calls && Clock::now() - last_ < std::chrono::milliseconds(30)) return true;
+    py::gil_scoped_acquire acquire;
+    if (PyErr_CheckSignals() != 0) throw py::error_already_set();
+    last_ = Clock::now();
+    return !calls || !py::bool_(callback_(done, mean_loss));
+  }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  const py::object& callback_;
+  Clock::time_point last_;
+};
+
+// A trainer with the network it belongs to, which it keeps alive.
+template <class T>
+class BoundTrainer {
+ public:
+  BoundTrainer(py::object network, const RuleOptions& options)
+      : owner_(std::move(network)), guarded_(owner_.cast<GuardedNetwork<T>&>()),
+        trainer_(guarded_.network(), options) {}
+
+  py::tuple train(const Array<T>& x, const Array<T>& t, const Array<Index>& order, Index batch_size,
+                  const Optional<T>& weights, const Optional<T>& shift, const Optional<T>& factor,
+                  const py::object& callback) {
+    const Samples<T> samples = samples_of(guarded_.network(), x, t, weights, shift, factor);
+    checked_order(order, x.shape(0));
+    require(batch_size >= 1, "train_online", "batch_size must be at least 1", batch_size);
+    Array<double> losses(order.size());
+    const Index *indices = order.data(), n = order.size();
+    double* to = losses.mutable_data();
+    Outcome outcome;
+    {
+      typename GuardedNetwork<T>::Exclusive exclusive(guarded_, "train_online");
+      py::gil_scoped_release release;
+      outcome = trainer_.train(samples, indices, n, batch_size, to, Poll(callback));
+    }
+    losses.resize({outcome.n_samples});
+    return py::make_tuple(losses, outcome.n_samples, name_of(outcome.status));
+  }
+
+  T learn_one(const AnyArray<T>& x, const AnyArray<T>& t) {
+    require_size(x, guarded_.network().n_inputs(), "learn_one", "x");
+    require_size(t, guarded_.network().n_outputs(), "learn_one", "t");
+    const T *row = x.data(), *target = t.data();
+    typename GuardedNetwork<T>::Exclusive exclusive(guarded_, "learn_one");
+    // Letting the GIL go takes about as long as learning on a tiny network.
+    if (guarded_.network().n_parameters() < 10'000) return trainer_.learn_one(row, target);
+    py::gil_scoped_release release;
+    return trainer_.learn_one(row, target);
+  }
+
+  void set_learning_rate(double learning_rate) {
+    typename GuardedNetwork<T>::Exclusive exclusive(guarded_, "learning_rate");
+    trainer_.set_learning_rate(learning_rate);
+  }
+
+  Array<T> copy_of(AlignedVector<T> RuleState<T>::*member) {
+    typename GuardedNetwork<T>::Exclusive exclusive(guarded_, "learning_rates");
+    const AlignedVector<T>& vector = trainer_.state().*member;
+    return Array<T>(Index(vector.size()), vector.data());
+  }
+
+ private:
+  py::object owner_;
+  GuardedNetwork<T>& guarded_;
+  Trainer<T> trainer_;
+};
+
+template <class T>
+void bind_trainer(py::module_& m, const char* name) {
+  using B = BoundTrainer<T>;
+  py::class_<B>(m, name)
+      .def(py::init<py::object, const RuleOptions&>(), "network"_a, "options"_a)
+      .def("train", &B::train, py::arg("x").noconvert(), py::arg("t").noconvert(), py::arg("order").noconvert(),
+           "batch_size"_a = 1, py::arg("weights").noconvert() = py::none(), py::arg("shift").noconvert() = py::none(),
+           py::arg("factor").noconvert() = py::none(), "callback"_a = py::none())
+      .def("learn_one", &B::learn_one, "x"_a, "t"_a)
+      .def("set_learning_rate", &B::set_learning_rate, "learning_rate"_a)
+      .def_property_readonly("rates", [](B& self) { return self.copy_of(&RuleState<T>::rates); })
+      .def_property_readonly("curvature", [](B& self) { return self.copy_of(&RuleState<T>::curvature); });
+}
+
+void bind_options(py::module_& m) {
+  py::class_<RuleOptions>(m, "RuleOptions")
+      .def_static(
+          "sgd",
+          [](double learning_rate, double momentum, double weight_decay, bool fan_in_scale) {
+            return RuleOptions{learning_rate, momentum, weight_decay, SgdOptions{fan_in_scale}};
+          },
+          py::kw_only(), "learning_rate"_a, "momentum"_a, "weight_decay"_a, "fan_in_scale"_a)
+      .def_static(
+          "sdlm",
+          [](double learning_rate, double momentum, double weight_decay, double mu, Index hessian_samples,
+             bool running, double gamma, bool per_unit) {
+            return RuleOptions{learning_rate, momentum, weight_decay,
+                               SdlmOptions{mu, hessian_samples, running, gamma, per_unit}};
+          },
+          py::kw_only(), "learning_rate"_a, "momentum"_a, "weight_decay"_a, "mu"_a, "hessian_samples"_a, "running"_a,
+          "gamma"_a, "per_unit"_a);
+}
+
+// |psi| after each presentation; psi is updated in place.
+Array<double> bound_online_eigenvalue(GuardedNetwork<double>& guarded, const Array<double>& x, const Array<double>& t,
+                                      const Array<Index>& order, Array<double> psi, const Array<double>& gammas,
+                                      double alpha, const Optional<double>& weights, const Optional<double>& shift,
+                                      const Optional<double>& factor) {
+  const auto samples = samples_of(guarded.network(), x, t, weights, shift, factor);
+  checked_order(order, x.shape(0));
+  require_size(psi, guarded.network().n_parameters(), "online_eigenvalue", "psi");
+  require_size(gammas, order.size(), "online_eigenvalue", "gammas");
+  Array<double> norms(order.size());
+  const Index *indices = order.data(), n = order.size();
+  const double* leaks = gammas.data();
+  double *direction = psi.mutable_data(), *to = norms.mutable_data();
+  guarded.read([&](const Network<double>& network) {
+    online_eigenvalue(network, samples, indices, n, alpha, leaks, direction, to);
+  });
+  return norms;
+}
+
+}  // namespace
+
+void bind_online(py::module_& m) {
+  bind_options(m);
+  bind_trainer<float>(m, "Trainer32");
+  bind_trainer<double>(m, "Trainer64");
+  m.def("online_eigenvalue", &bound_online_eigenvalue, "network"_a, py::arg("x").noconvert(),
+        py::arg("t").noconvert(), py::arg("order").noconvert(), py::arg("psi").noconvert(),
+        py::arg("gammas").noconvert(), "alpha"_a, py::arg("weights").noconvert() = py::none(),
+        py::arg("shift").noconvert() = py::none(), py::arg("factor").noconvert() = py::none());
+}
+
+}  // namespace ebp::bindings

@@ -1,0 +1,65 @@
+// A network that several Python threads may use: reads run in parallel, training is exclusive.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <shared_mutex>
+#include <thread>
+#include <utility>
+
+#include "bindings/arrays.h"
+#include "ebp/nn/network.h"
+
+namespace ebp::bindings {
+
+template <class T>
+class GuardedNetwork {
+ public:
+  explicit GuardedNetwork(std::unique_ptr<Network<T>> network) : network_(std::move(network)) {}
+
+  // Without a lock: for what never changes, and for the view of the parameters.
+  Network<T>& network() { return *network_; }
+
+  // Runs body(const Network&) without the GIL. The thread that trains may read, as its callback does.
+  template <class Body>
+  void read(Body&& body) {
+    py::gil_scoped_release release;
+    if (trainer_.load() == std::this_thread::get_id()) {
+      body(std::as_const(*network_));
+      return;
+    }
+    std::shared_lock lock(mutex_);
+    body(std::as_const(*network_));
+  }
+
+  // The right to train, held while it lives. It waits for its turn without the GIL, since the holder may need
+  // the GIL to finish.
+  class Exclusive {
+   public:
+    explicit Exclusive(GuardedNetwork& guarded, const char* function)
+        : guarded_(guarded), lock_(guarded.mutex_, std::defer_lock) {
+      require(guarded.trainer_.load() != std::this_thread::get_id(), function,
+              "a network may not be trained by the callback of its own training", "a nested call");
+      if (!lock_.try_lock()) {
+        py::gil_scoped_release release;
+        lock_.lock();
+      }
+      guarded_.trainer_.store(std::this_thread::get_id());
+    }
+    ~Exclusive() { guarded_.trainer_.store(std::thread::id()); }
+    Exclusive(const Exclusive&) = delete;
+    Exclusive& operator=(const Exclusive&) = delete;
+
+   private:
+    GuardedNetwork& guarded_;
+    std::unique_lock<std::shared_mutex> lock_;
+  };
+
+ private:
+  std::unique_ptr<Network<T>> network_;
+  std::shared_mutex mutex_;
+  std::atomic<std::thread::id> trainer_{};
+};
+
+}  // namespace ebp::bindings

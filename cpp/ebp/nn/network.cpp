@@ -1,0 +1,126 @@
+#include "ebp/nn/network.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "ebp/nn/tape.h"
+
+namespace ebp {
+namespace {
+
+// Calls body(first row, number of rows) for blocks of at most Tape::kRows rows.
+template <class T, class Body>
+void for_blocks(Index n, Body&& body) {
+  for (Index start = 0; start < n; start += Tape<T>::kRows) body(start, std::min(Tape<T>::kRows, n - start));
+}
+
+template <class T>
+Index block_rows(Index n) {
+  return std::max(Index(1), std::min(n, Tape<T>::kRows));
+}
+
+}  // namespace
+
+template <class T>
+Network<T>::Network(Index n_inputs, std::unique_ptr<Loss<T>> loss) : n_inputs_(n_inputs), loss_(std::move(loss)) {
+  require(n_inputs >= 1, "Network", "the number of inputs must be at least 1", n_inputs);
+}
+
+template <class T>
+void Network<T>::add(std::unique_ptr<Module<T>> module, bool ends_layer) {
+  require(module->n_inputs() == n_outputs(), "Network", "a module's inputs must be the outputs below it",
+          module->n_inputs());
+  const Index start = n_parameters();
+  theta_.resize(std::size_t(start + module->n_parameters()));
+  stages_.push_back({std::move(module), start, ends_layer});
+}
+
+template <class T>
+std::vector<ParameterBlock> Network<T>::parameter_blocks() const {
+  std::vector<ParameterBlock> blocks;
+  Index layer = 0;
+  for (const auto& stage : stages_) {
+    for (ParameterBlock block : stage.module->parameter_blocks()) {
+      block.name = std::to_string(layer) + "." + block.name;
+      block.start += stage.start;
+      blocks.push_back(std::move(block));
+    }
+    if (stage.ends_layer) ++layer;
+  }
+  return blocks;
+}
+
+template <class T>
+void Network<T>::forward(Index n, const T* x, T* y) const {
+  Tape<T> tape(*this, block_rows<T>(n));
+  for_blocks<T>(n, [&](Index start, Index rows) {
+    const T* outputs = tape.forward(rows, theta_.data(), x + start * n_inputs());
+    std::copy_n(outputs, rows * n_outputs(), y + start * n_outputs());
+  });
+}
+
+template <class T>
+void Network<T>::activations(Index n, const T* x, const std::vector<T*>& outputs) const {
+  Tape<T> tape(*this, block_rows<T>(n));
+  for_blocks<T>(n, [&](Index start, Index rows) {
+    tape.forward(rows, theta_.data(), x + start * n_inputs());
+    std::size_t layer = 0;
+    for (std::size_t s = 0; s < stages_.size(); ++s) {
+      if (!stages_[s].ends_layer) continue;
+      const Index width = stages_[s].module->n_outputs();
+      std::copy_n(tape.output(s), rows * width, outputs[layer++] + start * width);
+    }
+  });
+}
+
+template <class T>
+void Network<T>::losses(Index n, const T* x, const T* t, T* losses) const {
+  Tape<T> tape(*this, block_rows<T>(n));
+  const Index k = n_outputs();
+  for_blocks<T>(n, [&](Index start, Index rows) {
+    const T* y = tape.forward(rows, theta_.data(), x + start * n_inputs());
+    for (Index row = 0; row < rows; ++row)
+      losses[start + row] = loss_->value(k, y + row * k, t + (start + row) * k);
+  });
+}
+
+template <class T>
+void Network<T>::gradient(Index n, const T* x, const T* t, const T* weights, T* g) const {
+  Tape<T> tape(*this, block_rows<T>(n));
+  std::fill_n(g, n_parameters(), T(0));
+  for_blocks<T>(n, [&](Index start, Index rows) {
+    tape.add_gradient(rows, theta_.data(), x + start * n_inputs(), t + start * n_outputs(),
+                      weights ? weights + start : nullptr, g, nullptr);
+  });
+}
+
+template <class T>
+void Network<T>::curvature(Index n, const T* x, const T* t, const T* weights, T* h) const {
+  Tape<T> tape(*this, block_rows<T>(n));
+  std::fill_n(h, n_parameters(), T(0));
+  for_blocks<T>(n, [&](Index start, Index rows) {
+    tape.add_curvature(rows, theta_.data(), x + start * n_inputs(), t + start * n_outputs(),
+                       weights ? weights + start : nullptr, h);
+  });
+}
+
+template <class T>
+void Network<T>::jacobian(Index n, const T* x, T* j) const {
+  Tape<T> tape(*this, 1);
+  const Index k = n_outputs(), p = n_parameters();
+  std::fill_n(j, n * k * p, T(0));
+  std::vector<T> one_hot(std::size_t(k), T(0));
+  for (Index row = 0; row < n; ++row) {
+    tape.forward(1, theta_.data(), x + row * n_inputs());
+    for (Index output = 0; output < k; ++output) {
+      one_hot[std::size_t(output)] = T(1);
+      tape.backward(one_hot.data(), j + (row * k + output) * p);
+      one_hot[std::size_t(output)] = T(0);
+    }
+  }
+}
+
+template class Network<float>;
+template class Network<double>;
+
+}  // namespace ebp

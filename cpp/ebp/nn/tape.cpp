@@ -1,0 +1,78 @@
+#include "ebp/nn/tape.h"
+
+#include <algorithm>
+
+namespace ebp {
+
+template <class T>
+Tape<T>::Tape(const Network<T>& network, Index max_rows) : network_(network) {
+  Index widest = network.n_inputs();
+  for (const auto& stage : network.stages()) {
+    outputs_.emplace_back(max_rows * stage.module->n_outputs());
+    widest = std::max(widest, stage.module->n_outputs());
+  }
+  seed_.resize(std::size_t(max_rows * network.n_outputs()));
+  above_.resize(std::size_t(max_rows * widest));
+  below_.resize(std::size_t(max_rows * widest));
+}
+
+template <class T>
+const T* Tape<T>::forward(Index n, const T* theta, const T* x) {
+  n_ = n;
+  theta_ = theta;
+  x_ = x;
+  for (std::size_t s = 0; s < outputs_.size(); ++s) {
+    const auto& stage = network_.stages()[s];
+    stage.module->forward(n, theta + stage.start, x, outputs_[s].data());
+    x = outputs_[s].data();
+  }
+  return x;
+}
+
+template <class T>
+void Tape<T>::backward(const T* gy, T* gtheta) {
+  backward_through(&Module<T>::backward, gy, gtheta);
+}
+
+template <class T>
+void Tape<T>::add_gradient(Index n, const T* theta, const T* x, const T* t, const T* weights, T* g, T* losses) {
+  const Index k = network_.n_outputs();
+  const T* y = forward(n, theta, x);
+  for (Index row = 0; row < n; ++row) {
+    T* seed = seed_.data() + row * k;
+    const T weight = weights ? weights[row] : T(1);
+    const T loss = weight * network_.loss().gradient(k, y + row * k, t + row * k, seed);
+    if (losses) losses[row] = loss;
+    for (Index output = 0; output < k; ++output) seed[output] *= weight;
+  }
+  backward_through(&Module<T>::backward, seed_.data(), g);
+}
+
+template <class T>
+void Tape<T>::add_curvature(Index n, const T* theta, const T* x, const T* t, const T* weights, T* h) {
+  const Index k = network_.n_outputs();
+  const T* y = forward(n, theta, x);
+  for (Index row = 0; row < n; ++row) {
+    T* seed = seed_.data() + row * k;
+    network_.loss().curvature(k, y + row * k, t + row * k, seed);
+    for (Index output = 0; weights && output < k; ++output) seed[output] *= weights[row];
+  }
+  backward_through(&Module<T>::backward_curvature, seed_.data(), h);
+}
+
+template <class T>
+void Tape<T>::backward_through(Pass pass, const T* seed, T* result) {
+  std::copy_n(seed, n_ * network_.n_outputs(), above_.data());
+  for (std::size_t s = outputs_.size(); s-- > 0;) {
+    const auto& stage = network_.stages()[s];
+    const T* x = s ? outputs_[s - 1].data() : x_;
+    (stage.module.get()->*pass)(n_, theta_ + stage.start, x, above_.data(), s ? below_.data() : nullptr,
+                                result + stage.start);
+    above_.swap(below_);
+  }
+}
+
+template class Tape<float>;
+template class Tape<double>;
+
+}  // namespace ebp

@@ -1,0 +1,48 @@
+// The intermediate values of one batch of rows: what a backward pass needs to know of the forward pass.
+#pragma once
+
+#include <vector>
+
+#include "ebp/base/aligned.h"
+#include "ebp/nn/network.h"
+
+namespace ebp {
+
+// Runs the passes of a network's modules in sequence over at most `max_rows` rows. theta is always given,
+// so that points other than the network's own can be looked at. A tape belongs to one thread.
+template <class T>
+class Tape {
+ public:
+  // Rows that keep a block's values in cache while the products are still efficient.
+  static constexpr Index kRows = 256;
+
+  explicit Tape(const Network<T>& network, Index max_rows = kRows);
+
+  // Outputs (n, o) from x (n, i); both x and the result stay valid and unchanged until the backward passes
+  // have run.
+  const T* forward(Index n, const T* theta, const T* x);
+  // Output (n, width) of stage s after forward.
+  const T* output(std::size_t s) const { return outputs_[s].data(); }
+
+  // gtheta (p) accumulated from gy = dE/dy (n, o), after forward.
+  void backward(const T* gy, T* gtheta);
+
+  // Forward, loss and backward at once for rows x (n, i) with targets t (n, o) and weights (n), null for 1:
+  // g (p) accumulated, the sum over rows of weight times dE/dtheta; losses (n), may be null, weighted too.
+  void add_gradient(Index n, const T* theta, const T* x, const T* t, const T* weights, T* g, T* losses);
+  // The same for the diagonal second derivatives (54)-(56): h (p) accumulated.
+  void add_curvature(Index n, const T* theta, const T* x, const T* t, const T* weights, T* h);
+
+ private:
+  using Pass = void (Module<T>::*)(Index, const T*, const T*, const T*, T*, T*) const;
+  void backward_through(Pass pass, const T* seed, T* result);
+
+  const Network<T>& network_;
+  std::vector<AlignedVector<T>> outputs_;
+  AlignedVector<T> seed_, above_, below_;
+  Index n_ = 0;
+  const T* theta_ = nullptr;
+  const T* x_ = nullptr;
+};
+
+}  // namespace ebp

@@ -1,0 +1,220 @@
+// The sweeps over a dense layer's weights that online training consists of, one instance a rule.
+//
+// A sweep reads and writes each weight once. Several rows (units) are treated together, so that a vector
+// of the layer's input is loaded once for all of them. Index letters: i inputs, o outputs (rows of weights).
+#pragma once
+
+#include "ebp/base/simd.h"
+
+namespace ebp::online {
+
+using simd::Pack;
+
+// One layer's slices of theta and of the rule's state, and what the present sample says about its units.
+template <class T>
+struct Sweep {
+  Index n_inputs, n_outputs;
+  T* weights;     // (o, i), followed by bias (o) if has_bias; likewise the next three
+  T* velocity;    // null without momentum
+  T* rates;       // effective rates
+  T* curvature;   // h, null for SGD
+  bool has_bias;
+  const T* delta;       // (o) dE/dy
+  const T* hy;          // (o) d2E/dy2, null unless h runs along
+  const T* unit_rates;  // (o), where a unit's weights share one rate
+  T momentum, decay, epsilon, mu, gamma;
+};
+
+// The rules: change() gives what is taken from the weights w of one row whose inputs are x.
+
+// rate (delta x + decay w), one rate a unit
+template <class T, bool kDecay>
+struct UnitRate {
+  static constexpr bool kRunning = false;
+  T step, shrink;
+
+  UnitRate(const Sweep<T>& s, Index j) : step(s.unit_rates[j] * s.delta[j]), shrink(s.unit_rates[j] * s.decay) {}
+
+  template <class Lanes>
+  Pack<T> change(Pack<T> w, Pack<T> x, Index, Lanes) const {
+    return kDecay ? step * x + shrink * w : step * x;
+  }
+  template <class Lanes>
+  static Pack<T> bias_rate(const Sweep<T>& s, Index j, Lanes lanes) {
+    return lanes.load(s.unit_rates + j);
+  }
+};
+
+// rate (delta x + decay w), one frozen rate a weight
+template <class T, bool kDecay>
+struct WeightRate {
+  static constexpr bool kRunning = false;
+  const T* rates;
+  T delta, decay;
+
+  WeightRate(const Sweep<T>& s, Index j) : rates(s.rates + j * s.n_inputs), delta(s.delta[j]), decay(s.decay) {}
+
+  template <class Lanes>
+  Pack<T> change(Pack<T> w, Pack<T> x, Index i, Lanes lanes) const {
+    return lanes.load(rates + i) * (kDecay ? delta * x + decay * w : delta * x);
+  }
+  template <class Lanes>
+  static Pack<T> bias_rate(const Sweep<T>& s, Index j, Lanes lanes) {
+    return lanes.load(s.rates + s.n_outputs * s.n_inputs + j);
+  }
+};
+
+// The same with h and so the rate following (62) and (61) at every sample.
+template <class T, bool kDecay>
+struct RunningRate {
+  static constexpr bool kRunning = true;
+  T* h;
+  T delta, decay, keep, gain, epsilon, mu;
+
+  RunningRate(const Sweep<T>& s, Index j)
+      : h(s.curvature + j * s.n_inputs),
+        delta(s.delta[j]),
+        decay(s.decay),
+        keep(1 - s.gamma),
+        gain(s.gamma * s.hy[j]),
+        epsilon(s.epsilon),
+        mu(s.mu) {}
+
+  template <class Lanes>
+  Pack<T> change(Pack<T> w, Pack<T> x, Index i, Lanes lanes) const {
+    const Pack<T> mean = keep * lanes.load(h + i) + gain * (x * x);
+    lanes.store(h + i, mean);
+    return epsilon / (mean + mu) * (kDecay ? delta * x + decay * w : delta * x);
+  }
+  template <class Lanes>
+  static Pack<T> bias_rate(const Sweep<T>& s, Index j, Lanes lanes) {
+    T* h = s.curvature + s.n_outputs * s.n_inputs + j;
+    const Pack<T> mean = (1 - s.gamma) * lanes.load(h) + s.gamma * lanes.load(s.hy + j);
+    lanes.store(h, mean);
+    return s.epsilon / (mean + s.mu);
+  }
+};
+
+// One row's update: w <- w - change, or with momentum v <- momentum v - change, w <- w + v.
+template <class T, class Rule, bool kMomentum>
+struct RowUpdate {
+  Rule rule;
+  T momentum;
+  T* velocity;
+
+  RowUpdate(const Sweep<T>& s, Index j)
+      : rule(s, j), momentum(s.momentum), velocity(kMomentum ? s.velocity + j * s.n_inputs : nullptr) {}
+
+  template <class Lanes>
+  Pack<T> operator()(Pack<T> w, Pack<T> x, Index i, Lanes lanes) const {
+    const Pack<T> change = rule.change(w, x, i, lanes);
+    if constexpr (!kMomentum) return w - change;
+    const Pack<T> v = momentum * lanes.load(velocity + i) - change;
+    lanes.store(velocity + i, v);
+    return w + v;
+  }
+};
+
+// Leaves the weights alone: the sweep is a plain product.
+template <class T>
+struct NoUpdate {
+  NoUpdate(const Sweep<T>&, Index) {}
+};
+
+// An array of one object a row, each made from the sweep and its row.
+template <class Row, class T, std::size_t... r>
+inline std::array<Row, sizeof...(r)> make_rows(const Sweep<T>& s, Index j, std::index_sequence<r...>) {
+  return {Row(s, j + Index(r))...};
+}
+
+// y[j .. j + kRows) = W x, after updating these rows with the sample before, whose input was `last`.
+template <int kRows, class Update, class T>
+inline void product_rows(const Sweep<T>& s, Index j, const T* last, const T* x, T* y) {
+  constexpr bool kUpdates = !std::is_same_v<Update, NoUpdate<T>>;
+  const auto update = make_rows<Update>(s, j, std::make_index_sequence<kRows>{});
+  const Index n = s.n_inputs;
+  T* const w = s.weights + j * n;
+  Pack<T> sums[kRows] = {};
+  simd::for_lanes<T>(n, [&](Index i, auto lanes) {
+    const Pack<T> input = lanes.load(x + i);
+    Pack<T> before{};
+    if constexpr (kUpdates) before = lanes.load(last + i);
+#pragma GCC unroll 16
+    for (int r = 0; r < kRows; ++r) {
+      Pack<T> weights = lanes.load(w + r * n + i);
+      if constexpr (kUpdates) {
+        weights = update[std::size_t(r)](weights, before, i, lanes);
+        lanes.store(w + r * n + i, weights);
+      }
+      sums[r] += weights * input;
+    }
+  });
+#pragma GCC unroll 16
+  for (int r = 0; r < kRows; ++r) y[j + r] = simd::sum<T>(sums[r]);
+}
+
+// Updates rows [j, j + kRows) with the present sample, whose input is x, after adding what they pass down with
+// their weights as they were: e_below (i) += W' delta, c_below (i) += (W^2)' hy. A null e_below: nothing is
+// passed down; c_below counts only where kCurvature.
+template <int kRows, class Update, bool kBelow, bool kCurvature, class T>
+inline void backward_rows(const Sweep<T>& s, Index j, const T* x, T* e_below, T* c_below) {
+  const auto update = make_rows<Update>(s, j, std::make_index_sequence<kRows>{});
+  const Index n = s.n_inputs;
+  T* const w = s.weights + j * n;
+  T delta[kRows], hy[kRows];
+  for (int r = 0; r < kRows; ++r) {
+    delta[r] = s.delta[j + r];
+    hy[r] = kCurvature ? s.hy[j + r] : T(0);
+  }
+  simd::for_lanes<T>(n, [&](Index i, auto lanes) {
+    const Pack<T> input = lanes.load(x + i);
+    Pack<T> e{}, c{};
+    if constexpr (kBelow) e = lanes.load(e_below + i);
+    if constexpr (kBelow && kCurvature) c = lanes.load(c_below + i);
+#pragma GCC unroll 16
+    for (int r = 0; r < kRows; ++r) {
+      const Pack<T> weights = lanes.load(w + r * n + i);
+      if constexpr (kBelow) e += delta[r] * weights;
+      if constexpr (kBelow && kCurvature) c += hy[r] * (weights * weights);
+      lanes.store(w + r * n + i, update[std::size_t(r)](weights, input, i, lanes));
+    }
+    if constexpr (kBelow) lanes.store(e_below + i, e);
+    if constexpr (kBelow && kCurvature) lanes.store(c_below + i, c);
+  });
+}
+
+// Rows a sweep treats together: enough to share the loads of the input, few enough for the registers.
+inline constexpr int kProductRows = 4;
+inline constexpr int kBackwardRows = 4;
+
+template <class Update, class T>
+void products(const Sweep<T>& s, const T* last, const T* x, T* y) {
+  Index j = 0;
+  for (; j + kProductRows <= s.n_outputs; j += kProductRows) product_rows<kProductRows, Update>(s, j, last, x, y);
+  for (; j < s.n_outputs; ++j) product_rows<1, Update>(s, j, last, x, y);
+}
+
+template <class Update, bool kBelow, bool kCurvature, class T>
+void backward(const Sweep<T>& s, const T* x, T* e_below, T* c_below) {
+  Index j = 0;
+  for (; j + kBackwardRows <= s.n_outputs; j += kBackwardRows)
+    backward_rows<kBackwardRows, Update, kBelow, kCurvature>(s, j, x, e_below, c_below);
+  for (; j < s.n_outputs; ++j) backward_rows<1, Update, kBelow, kCurvature>(s, j, x, e_below, c_below);
+}
+
+// The bias is a weight whose input is 1 and which does not decay.
+template <class Rule, bool kMomentum, class T>
+void update_bias(const Sweep<T>& s) {
+  if (!s.has_bias) return;
+  const Index start = s.n_outputs * s.n_inputs;
+  simd::for_lanes<T>(s.n_outputs, [&](Index j, auto lanes) {
+    Pack<T> step = -Rule::bias_rate(s, j, lanes) * lanes.load(s.delta + j);
+    if constexpr (kMomentum) {
+      step += s.momentum * lanes.load(s.velocity + start + j);
+      lanes.store(s.velocity + start + j, step);
+    }
+    lanes.store(s.weights + start + j, lanes.load(s.weights + start + j) + step);
+  });
+}
+
+}  // namespace ebp::online

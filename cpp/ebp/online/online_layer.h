@@ -1,0 +1,41 @@
+// One layer of a network in the streaming engine: it learns while it passes the error down.
+#pragma once
+
+#include <memory>
+
+#include "ebp/nn/activation.h"
+#include "ebp/nn/dense.h"
+#include "ebp/online/rule_state.h"
+
+namespace ebp {
+
+// Index letters: i inputs, o outputs of the layer. A layer sees its samples strictly one after the other:
+// forward, backward, forward, backward, ...
+template <class T>
+class OnlineLayer {
+ public:
+  virtual ~OnlineLayer() = default;
+
+  // Takes rates, curvature and constants from the rule's state as they are now.
+  virtual void begin() = 0;
+  // After the last sample of a call: applies an update that was put off.
+  virtual void finish() = 0;
+  // Gives what the layer keeps of the curvature back to the rule's state.
+  virtual void publish() = 0;
+  // Forgets an update that was put off.
+  virtual void discard() = 0;
+
+  // Outputs (o) for the input x (i); x stays valid until the forward call after this one has returned.
+  virtual const T* forward(const T* x) = 0;
+  // Learns from e = dE/do (o), and c = d2E/do2 (o) if the rule's curvature runs along, else null.
+  // Overwrites e_below = dE/dx (i) and c_below (i); a null e_below means that nobody wants them.
+  virtual void backward(const T* e, const T* c, T* e_below, T* c_below) = 0;
+};
+
+// A dense layer with its activation; `start` is its slice's offset in theta. With `running`, SDLM's curvature
+// follows (62) at every sample; otherwise the rates of the state stay as they are.
+template <class T>
+std::unique_ptr<OnlineLayer<T>> make_online_dense(const Dense<T>& dense, const Sigmoid<T>& sigmoid, T* theta,
+                                                  Index start, RuleState<T>& state, bool running);
+
+}  // namespace ebp

@@ -1,0 +1,85 @@
+#include "ebp/online/streaming.h"
+
+#include <cmath>
+
+namespace ebp {
+namespace {
+
+// The activation that follows module s, or the identity.
+template <class T>
+Sigmoid<T> sigmoid_after(const Network<T>& network, std::size_t s) {
+  if (s + 1 < network.stages().size())
+    if (const auto* activation = dynamic_cast<const Activation<T>*>(network.stages()[s + 1].module.get()))
+      return activation->sigmoid();
+  return {Function::kIdentity, T(0)};
+}
+
+}  // namespace
+
+template <class T>
+StreamingEngine<T>::StreamingEngine(Network<T>& network, RuleState<T>& state, bool running)
+    : network_(network), running_(running) {
+  const auto& stages = network.stages();
+  for (std::size_t s = 0; s < stages.size(); ++s) {
+    const Module<T>& module = *stages[s].module;
+    const auto* dense = dynamic_cast<const Dense<T>*>(&module);
+    const bool follows_dense = s > 0 && dynamic_cast<const Activation<T>*>(&module) &&
+                               dynamic_cast<const Dense<T>*>(stages[s - 1].module.get());
+    if (follows_dense) continue;
+    require(dense != nullptr, "train_online", "every layer must be dense", module.kind());
+    layers_.push_back(make_online_dense(*dense, sigmoid_after(network, s), network.parameters(), stages[s].start,
+                                        state, running));
+    errors_.emplace_back(module.n_outputs());
+    curvatures_.emplace_back(running_ ? module.n_outputs() : 0);
+  }
+  require(!layers_.empty(), "train_online", "the network must have a layer", 0);
+}
+
+template <class T>
+void StreamingEngine<T>::begin() {
+  for (auto& layer : layers_) layer->begin();
+}
+
+template <class T>
+void StreamingEngine<T>::finish() {
+  for (auto& layer : layers_) layer->finish();
+}
+
+template <class T>
+void StreamingEngine<T>::publish() {
+  for (auto& layer : layers_) layer->publish();
+}
+
+template <class T>
+void StreamingEngine<T>::discard() {
+  for (auto& layer : layers_) layer->discard();
+}
+
+template <class T>
+T StreamingEngine<T>::assess(const T* x, const T* t, T weight) {
+  for (auto& layer : layers_) x = layer->forward(x);
+  outputs_ = x;
+  AlignedVector<T>& e = errors_.back();
+  return weight * network_.loss().gradient(Index(e.size()), x, t, e.data());
+}
+
+template <class T>
+void StreamingEngine<T>::learn(const T* t, T weight) {
+  AlignedVector<T>& e = errors_.back();
+  AlignedVector<T>& c = curvatures_.back();
+  if (running_) network_.loss().curvature(Index(e.size()), outputs_, t, c.data());
+  if (weight != T(1)) {
+    for (T& value : e) value *= weight;
+    for (T& value : c) value *= weight;
+  }
+  for (std::size_t l = layers_.size(); l-- > 0;) {
+    T* e_below = l ? errors_[l - 1].data() : nullptr;
+    T* c_below = l ? curvatures_[l - 1].data() : nullptr;
+    layers_[l]->backward(errors_[l].data(), running_ ? curvatures_[l].data() : nullptr, e_below, c_below);
+  }
+}
+
+template class StreamingEngine<float>;
+template class StreamingEngine<double>;
+
+}  // namespace ebp

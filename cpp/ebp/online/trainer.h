@@ -1,0 +1,69 @@
+// Online and mini-batch training of one network by one rule.
+#pragma once
+
+#include <functional>
+#include <memory>
+
+#include "ebp/nn/tape.h"
+#include "ebp/online/feed.h"
+#include "ebp/online/rule_state.h"
+#include "ebp/online/streaming.h"
+
+namespace ebp {
+
+enum class Status {
+  kOk,        // every presentation was made
+  kDiverged,  // a loss or a parameter was not finite; the last good parameters are back in place
+  kStopped,   // the progress function asked to stop
+};
+
+const char* name_of(Status status);
+
+// Called now and then with the number of presentations made and the mean of their losses; returns false to
+// stop. It may throw: the parameters are then those after the presentations made.
+using Progress = std::function<bool(Index done, double mean_loss)>;
+
+struct Outcome {
+  Status status;
+  Index n_samples;  // presentations made
+};
+
+template <class T>
+class Trainer {
+ public:
+  // The network is kept by reference.
+  Trainer(Network<T>& network, const RuleOptions& options);
+
+  // epsilon from now on
+  void set_learning_rate(double learning_rate);
+
+  // Presents samples order[0 .. n) and updates after every `batch_size` of them, by the mean of their
+  // gradients. losses (n) gets each presentation's weighted loss before the update. The rule's curvature
+  // is measured first where it asks for that.
+  Outcome train(const Samples<T>& samples, const Index* order, Index n, Index batch_size, double* losses,
+                const Progress& progress);
+
+  // Presents one sample, x (i) and t (o), and returns its loss before the update. If the loss is not finite,
+  // nothing is learnt. SDLM's curvature follows its running average (62).
+  T learn_one(const T* x, const T* t);
+
+  // The rule's state, brought up to date.
+  const RuleState<T>& state();
+
+ private:
+  struct Run;  // one call of train
+  void measure_curvature(Run& run);
+  void activate(bool running);
+  bool present(Run& run, Index end);
+  bool present_batches(Run& run, Index end);
+  void learn_batch(Run& run, Index rows);
+  void restore(const AlignedVector<T>& parameters);
+  bool finite() const;
+
+  Network<T>& network_;
+  RuleState<T> state_;
+  std::unique_ptr<StreamingEngine<T>> engine_;  // made for the first call that needs one
+  bool stale_ = true;                           // the engine has not seen the state as it is
+};
+
+}  // namespace ebp

@@ -1,0 +1,52 @@
+"""Conversion of what users give into the arrays that the core takes, once and with clear errors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+
+def _numeric(value: Any, function: str, name: str) -> np.ndarray:
+    try:
+        array = np.asarray(value)
+    except ValueError as error:
+        raise ValueError(f"[{function}] {name} must be a rectangular array; got {type(value).__name__}") from error
+    if array.dtype.kind not in "fiub":
+        raise TypeError(f"[{function}] {name} must be real numbers; got dtype {array.dtype}")
+    return array
+
+
+def as_rows(value: Any, width: int, dtype: np.dtype, function: str, name: str) -> np.ndarray:
+    """`value` as a C-contiguous array of shape (n, width), without a copy if it is one already.
+
+    Samples of any shape with `width` values are flattened; (n,) will do where `width` is 1.
+    """
+    array = _numeric(value, function, name)
+    if array.ndim == 1 and width == 1:
+        array = array[:, np.newaxis]
+    elif array.ndim > 2 and int(np.prod(array.shape[1:])) == width:
+        array = array.reshape(len(array), width)
+    if array.ndim != 2 or array.shape[1] != width:
+        raise ValueError(f"[{function}] {name} must have shape (n, {width}); got {array.shape}")
+    return np.ascontiguousarray(array, dtype=dtype)
+
+
+def as_vector(value: Any, size: int, dtype: np.dtype, function: str, name: str) -> np.ndarray:
+    """`value` as a C-contiguous array of shape (size,)."""
+    array = _numeric(value, function, name)
+    if array.shape != (size,):
+        raise ValueError(f"[{function}] {name} must have shape ({size},); got {array.shape}")
+    return np.ascontiguousarray(array, dtype=dtype)
+
+
+def checked_order(order: Any, n: int) -> np.ndarray:
+    """`order` as an array of row indices; None stands for all rows in turn. Their range is checked in the core."""
+    if order is None:
+        return np.arange(n, dtype=np.intp)
+    array = np.asarray(order)
+    if array.ndim != 1 or (array.size and array.dtype.kind not in "iu"):
+        raise ValueError(
+            f"[train_online] order must be a one-dimensional array of integers; got {array.dtype} {array.shape}"
+        )
+    return np.ascontiguousarray(array, dtype=np.intp)

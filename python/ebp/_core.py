@@ -1,0 +1,59 @@
+"""The compiled core: the build made for the best instruction set that this processor has.
+
+The core is compiled once per x86-64 level (``v2``, ``v3``, ``v4``) into a module of its own, and one of them is
+loaded per process. The environment variable ``EBP_ISA`` names another one, for tests and comparisons.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+from types import ModuleType
+
+from ebp._cpu import supported_levels
+
+_KNOWN_LEVELS = ("v2", "v3", "v4", "native")
+
+
+def _choose_level() -> str:
+    supported = supported_levels()
+    wanted = os.environ.get("EBP_ISA")
+    if wanted is None:
+        if not supported:
+            raise ImportError("[ebp] the processor must have at least x86-64-v2 (SSE4.2); it does not")
+        return supported[-1]
+    if wanted not in _KNOWN_LEVELS:
+        raise ImportError(f"[ebp] EBP_ISA must be one of {', '.join(supported)}; got {wanted!r}")
+    if wanted not in supported:
+        raise ImportError(
+            f"[ebp] EBP_ISA={wanted!r} is above what this processor can run; it supports {', '.join(supported)}"
+        )
+    return wanted
+
+
+def _install_blas(core: ModuleType) -> bool:
+    """Hand SciPy's BLAS to the core; without it Eigen's own products serve."""
+    from scipy.linalg import cython_blas
+
+    entries = cython_blas.__pyx_capi__
+    return bool(core.install_blas(entries["sgemm"], entries["dgemm"]))
+
+
+module: ModuleType = importlib.import_module(f"ebp._core_{_choose_level()}")
+level: str = module.level
+version: str = module.version
+compiler: str = module.compiler
+blas = "SciPy" if _install_blas(module) else "Eigen"
+
+Activation32 = module.Activation32
+Activation64 = module.Activation64
+Dense32 = module.Dense32
+Dense64 = module.Dense64
+Loss32 = module.Loss32
+Loss64 = module.Loss64
+Network32 = module.Network32
+Network64 = module.Network64
+RuleOptions = module.RuleOptions
+Trainer32 = module.Trainer32
+Trainer64 = module.Trainer64
+online_eigenvalue = module.online_eigenvalue

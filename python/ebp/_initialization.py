@@ -1,0 +1,57 @@
+"""Initial weights. Section 4.6."""
+
+from __future__ import annotations
+
+import numbers
+from typing import Any
+
+import numpy as np
+
+SCHEMES = ("lecun", "lecun_uniform", "xavier", "he", "lenet")
+
+# name, start, shape, fan-in: as the core describes its parameters
+Block = tuple[str, int, list[int], int]
+
+
+def generator(random_state: Any) -> np.random.Generator:
+    """A NumPy generator from None, a seed, a Generator (used as it is) or a RandomState (asked for a seed)."""
+    if isinstance(random_state, np.random.RandomState):
+        return np.random.default_rng(random_state.randint(2**31 - 1))
+    seedable = random_state is None or isinstance(random_state, (numbers.Integral, np.random.Generator))
+    if not seedable:
+        raise TypeError(
+            f"[random_state] must be None, an integer, a Generator or a RandomState; got {random_state!r}"
+        )
+    return np.random.default_rng(random_state)
+
+
+def initial_parameters(
+    weight_init: Any, blocks: list[Block], n_parameters: int, random_state: Any
+) -> np.ndarray:
+    """Values for all parameters, shape (n_parameters,): weights by the scheme, biases 0."""
+    if not isinstance(weight_init, str):
+        values = np.asarray(weight_init)
+        if values.shape != (n_parameters,) or values.dtype.kind not in "fiu":
+            raise ValueError(
+                f"[Network] weight_init must be one of {', '.join(SCHEMES)} or {n_parameters} numbers; "
+                f"got {values.dtype} {values.shape}"
+            )
+        return values
+    if weight_init not in SCHEMES:
+        raise ValueError(f"[Network] weight_init must be one of {', '.join(SCHEMES)}; got {weight_init!r}")
+    rng = generator(random_state)
+    values = np.zeros(n_parameters)
+    for name, start, shape, fan_in in blocks:
+        if name.endswith("weights"):
+            size = int(np.prod(shape))
+            values[start : start + size] = _draw(weight_init, size, fan_in, shape[0], rng)
+    return values
+
+
+def _draw(scheme: str, size: int, fan_in: int, fan_out: int, rng: np.random.Generator) -> np.ndarray:
+    if scheme == "lecun":
+        return rng.normal(0, fan_in**-0.5, size)
+    if scheme == "he":
+        return rng.normal(0, (2 / fan_in) ** 0.5, size)
+    limits = {"lecun_uniform": (3 / fan_in) ** 0.5, "xavier": (6 / (fan_in + fan_out)) ** 0.5, "lenet": 2.4 / fan_in}
+    return rng.uniform(-limits[scheme], limits[scheme], size)
