@@ -29,7 +29,9 @@ class GuardedNetwork {
       body(std::as_const(*network_));
       return;
     }
+    std::unique_lock turn(turnstile_);
     std::shared_lock lock(mutex_);
+    turn.unlock();
     body(std::as_const(*network_));
   }
 
@@ -43,6 +45,7 @@ class GuardedNetwork {
               "a network may not be trained by the callback of its own training", "a nested call");
       if (!lock_.try_lock()) {
         py::gil_scoped_release release;
+        const std::lock_guard turn(guarded.turnstile_);
         lock_.lock();
       }
       guarded_.trainer_.store(std::this_thread::get_id());
@@ -59,6 +62,7 @@ class GuardedNetwork {
  private:
   std::unique_ptr<Network<T>> network_;
   std::shared_mutex mutex_;
+  std::mutex turnstile_;  // passed on the way to the lock, so that readers cannot keep a trainer out for ever
   std::atomic<std::thread::id> trainer_{};
 };
 

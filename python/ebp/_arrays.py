@@ -11,7 +11,9 @@ def _numeric(value: Any, function: str, name: str) -> np.ndarray:
     try:
         array = np.asarray(value)
     except ValueError as error:
-        raise ValueError(f"[{function}] {name} must be a rectangular array; got {type(value).__name__}") from error
+        raise ValueError(
+            f"[{function}] {name} must be a rectangular array; got {type(value).__name__}"
+        ) from error
     if array.dtype.kind not in "fiub":
         raise TypeError(f"[{function}] {name} must be real numbers; got dtype {array.dtype}")
     return array
@@ -41,12 +43,12 @@ def as_vector(value: Any, size: int, dtype: np.dtype, function: str, name: str) 
 
 
 def checked_order(order: Any, n: int) -> np.ndarray:
-    """`order` as an array of row indices; None stands for all rows in turn. Their range is checked in the core."""
+    """`order` as an array of row indices, None for all rows in turn; the core checks their range."""
     if order is None:
         return np.arange(n, dtype=np.intp)
     array = np.asarray(order)
     if array.ndim != 1 or (array.size and array.dtype.kind not in "iu"):
         raise ValueError(
-            f"[train_online] order must be a one-dimensional array of integers; got {array.dtype} {array.shape}"
+            f"[train_online] order must be a 1-D array of integers; got {array.dtype} {array.shape}"
         )
     return np.ascontiguousarray(array, dtype=np.intp)

@@ -1,7 +1,7 @@
 """The compiled core: the build made for the best instruction set that this processor has.
 
-The core is compiled once per x86-64 level (``v2``, ``v3``, ``v4``) into a module of its own, and one of them is
-loaded per process. The environment variable ``EBP_ISA`` names another one, for tests and comparisons.
+The core is compiled once per x86-64 level (``v2``, ``v3``, ``v4``) into a module of its own, and one of
+them is loaded per process. The environment variable ``EBP_ISA`` names another one, for tests and comparisons.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def _choose_level() -> str:
         raise ImportError(f"[ebp] EBP_ISA must be one of {', '.join(supported)}; got {wanted!r}")
     if wanted not in supported:
         raise ImportError(
-            f"[ebp] EBP_ISA={wanted!r} is above what this processor can run; it supports {', '.join(supported)}"
+            f"[ebp] EBP_ISA must be one of {', '.join(supported)} on this processor; got {wanted!r}"
         )
     return wanted
 
@@ -51,6 +51,8 @@ Dense32 = module.Dense32
 Dense64 = module.Dense64
 Loss32 = module.Loss32
 Loss64 = module.Loss64
+Module32 = module.Module32
+Module64 = module.Module64
 Network32 = module.Network32
 Network64 = module.Network64
 RuleOptions = module.RuleOptions

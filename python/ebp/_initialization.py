@@ -14,7 +14,7 @@ Block = tuple[str, int, list[int], int]
 
 
 def generator(random_state: Any) -> np.random.Generator:
-    """A NumPy generator from None, a seed, a Generator (used as it is) or a RandomState (asked for a seed)."""
+    """A NumPy generator from None, a seed, a Generator (used as it is) or a RandomState."""
     if isinstance(random_state, np.random.RandomState):
         return np.random.default_rng(random_state.randint(2**31 - 1))
     seedable = random_state is None or isinstance(random_state, (numbers.Integral, np.random.Generator))
@@ -36,6 +36,8 @@ def initial_parameters(
                 f"[Network] weight_init must be one of {', '.join(SCHEMES)} or {n_parameters} numbers; "
                 f"got {values.dtype} {values.shape}"
             )
+        if not np.isfinite(values).all():
+            raise ValueError("[Network] weight_init must be finite; got NaN or infinity")
         return values
     if weight_init not in SCHEMES:
         raise ValueError(f"[Network] weight_init must be one of {', '.join(SCHEMES)}; got {weight_init!r}")
@@ -53,5 +55,9 @@ def _draw(scheme: str, size: int, fan_in: int, fan_out: int, rng: np.random.Gene
         return rng.normal(0, fan_in**-0.5, size)
     if scheme == "he":
         return rng.normal(0, (2 / fan_in) ** 0.5, size)
-    limits = {"lecun_uniform": (3 / fan_in) ** 0.5, "xavier": (6 / (fan_in + fan_out)) ** 0.5, "lenet": 2.4 / fan_in}
+    limits = {
+        "lecun_uniform": (3 / fan_in) ** 0.5,
+        "xavier": (6 / (fan_in + fan_out)) ** 0.5,
+        "lenet": 2.4 / fan_in,
+    }
     return rng.uniform(-limits[scheme], limits[scheme], size)

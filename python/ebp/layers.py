@@ -19,8 +19,8 @@ class Dense:
     units : int
         Outputs of the layer.
     activation : {"scaled_tanh", "tanh", "logistic", "relu", "identity"}, default="scaled_tanh"
-        The function f. The default is the recommended sigmoid 1.7159 tanh(2y/3): it is symmetric, maps ±1 to ±1
-        and is bent most there, so that normalised inputs give normalised outputs.
+        The function f. The default is the recommended sigmoid 1.7159 tanh(2y/3): it is symmetric, maps ±1
+        to ±1 and is bent most there, so that normalised inputs give normalised outputs.
     twist : float, default=0.0
         Adds `twist` times y to f, a slope that keeps learning from stalling where the sigmoid is flat.
     bias : bool, default=True
@@ -51,7 +51,9 @@ class Dense:
         if units < 1:
             raise ValueError(f"[Dense] units must be at least 1; got {units}")
         if activation not in ACTIVATIONS:
-            raise ValueError(f"[Dense] activation must be one of {', '.join(ACTIVATIONS)}; got {activation!r}")
+            raise ValueError(
+                f"[Dense] activation must be one of {', '.join(ACTIVATIONS)}; got {activation!r}"
+            )
         if not isinstance(twist, numbers.Real) or not abs(float(twist)) < float("inf"):
             raise ValueError(f"[Dense] twist must be a finite number; got {twist!r}")
         object.__setattr__(self, "units", int(units))

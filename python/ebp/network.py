@@ -12,6 +12,7 @@ import numpy as np
 
 from ebp import _core, _initialization
 from ebp._arrays import as_rows, as_vector, checked_order
+from ebp._summary import summary_table
 from ebp.layers import Dense
 from ebp.rules import Rule
 
@@ -52,11 +53,11 @@ class Network:
     input_shape : int or tuple of int
         Shape of one sample; samples may always be given as flat rows too.
     loss : {"squared_error", "cross_entropy", "binary_cross_entropy"}, default="squared_error"
-        Per-sample loss E: ½ Σ (d − o)²; the cross-entropy of the softmax of the outputs; or, summed over outputs,
-        that of their logistic function. Over a data set everything is the mean over samples.
+        Per-sample loss E: ½ Σ (d − o)²; the cross-entropy of the softmax of the outputs; or, summed over
+        outputs, that of their logistic function. Over a data set everything is the mean over samples.
     weight_init : str or array of shape (n_parameters,), default="lecun"
-        "lecun": normal with σ = fan_in**-0.5, (16), which gives unit variance to the total inputs of normalised
-        data. "lecun_uniform": the same σ, uniform. "xavier", "he", "lenet" (U(±2.4/fan_in)), or the values
+        "lecun": normal with σ = fan_in**-0.5, (16), which gives total inputs of unit variance for normalised data.
+        "lecun_uniform": the same σ, uniform. "xavier", "he", "lenet" (U(±2.4/fan_in)), or the values
         themselves. Biases start at 0, and fan_in does not count them.
     dtype : {"float32", "float64"}, default="float32"
         Type of the parameters and of all arithmetic.
@@ -111,11 +112,10 @@ class Network:
         self._input_shape = _checked_shape(input_shape)
         self._loss = loss
         single = self._dtype == np.float32
-        make, self._trainer_class = (
-            (_core.Network32, _core.Trainer32) if single else (_core.Network64, _core.Trainer64)
-        )
+        make: Any = _core.Network32 if single else _core.Network64
+        self._trainer_class: Any = _core.Trainer32 if single else _core.Trainer64
         specification = [(layer.units, layer.activation, layer.twist, layer.bias) for layer in self._layers]
-        self._core = make(prod(self._input_shape), specification, loss)
+        self._core: Any = make(prod(self._input_shape), specification, loss)
         self.parameters[:] = _initialization.initial_parameters(
             weight_init, self._core.parameter_blocks(), self.n_parameters, random_state
         )
@@ -248,8 +248,8 @@ class Network:
         rule : ebp.rules object
             What is done with each gradient; keeps its state from call to call.
         order : array-like of int, default=None
-            Rows in the order of their presentation, any number of times each. None: 0, 1, ..., n - 1. Neighbours
-            should not be alike (section 4.2): see `ebp.sampling`.
+            Rows in the order of their presentation, any number of times each. None: 0, 1, ..., n - 1.
+            Neighbours should not be alike (section 4.2): see `ebp.sampling`.
         engine : {"auto", "streaming"}, default="auto"
             How the sequence of updates is executed; "streaming" is what there is.
         n_threads : int, default=1
@@ -263,8 +263,8 @@ class Network:
         sample_weight : array-like of shape (n,), default=None
             Factor of each sample's loss and gradient.
         input_transform : tuple (shift, factor), default=None
-            The network sees ``(x - shift) * factor``, or ``factor @ (x - shift)`` if `factor` is a matrix of shape
-            (n_inputs, n_features); formed row by row, so that `X` is never copied.
+            The network sees ``(x - shift) * factor``, or ``factor @ (x - shift)`` if `factor` is a matrix
+            of shape (n_inputs, n_features); formed row by row, so that `X` is never copied.
 
         Returns
         -------
@@ -280,7 +280,9 @@ class Network:
         if engine not in _ENGINES:
             raise ValueError(f"[train_online] engine must be one of {', '.join(_ENGINES)}; got {engine!r}")
         if n_threads != 1:
-            raise ValueError(f"[train_online] n_threads must be 1 for the streaming engine; got {n_threads!r}")
+            raise ValueError(
+                f"[train_online] n_threads must be 1 for the streaming engine; got {n_threads!r}"
+            )
         trainer = rule._bind(self)
         shift, factor = self._transform(input_transform)
         width = self.n_inputs if shift is None else len(shift)
@@ -327,19 +329,7 @@ class Network:
 
     def summary(self) -> str:
         """A table of the layers with their outputs, parameters and connections, and the totals."""
-        rows = [("layer", "outputs", "parameters", "connections")]
-        width, parameters, connections = self.n_inputs, 0, 0
-        for number, layer in enumerate(self._layers):
-            name = f"{number} {type(layer).__name__} {layer.activation}"
-            counts = layer.n_parameters(width), layer.n_connections(width)
-            rows.append((name, f"{layer.units:,}", f"{counts[0]:,}", f"{counts[1]:,}"))
-            parameters, connections, width = parameters + counts[0], connections + counts[1], layer.units
-        rows.append(("total", "", f"{parameters:,}", f"{connections:,}"))
-        widths = [max(len(row[column]) for row in rows) for column in range(4)]
-        lines = [
-            "  ".join([row[0].ljust(widths[0])] + [row[c].rjust(widths[c]) for c in (1, 2, 3)]) for row in rows
-        ]
-        return "\n".join(lines)
+        return summary_table(self.n_inputs, self._layers)
 
     def copy(self) -> Network:
         """An independent network with the same layers and parameters."""
@@ -377,7 +367,10 @@ class Network:
     def _weights(self, sample_weight: Any, n: int) -> np.ndarray | None:
         if sample_weight is None:
             return None
-        return as_vector(sample_weight, n, self._dtype, "train_online", "sample_weight")
+        weights = as_vector(sample_weight, n, self._dtype, "train_online", "sample_weight")
+        if not (np.isfinite(weights).all() and (weights >= 0).all()):
+            raise ValueError("[train_online] sample_weight must be finite and not negative; got other values")
+        return weights
 
     def _transform(self, transform: tuple[Any, Any] | None) -> tuple[np.ndarray | None, np.ndarray | None]:
         if transform is None:
@@ -392,47 +385,6 @@ class Network:
         sums = summed(rows, self._targets(T, function))
         sums /= len(rows)
         return sums
-
-    def _online_eigenvalue(
-        self,
-        X: Any,
-        T: Any,
-        *,
-        order: Any = None,
-        alpha: float = 1e-2,
-        gamma: float = 0.1,
-        input_transform: tuple[Any, Any] | None = None,
-        sample_weight: Any = None,
-        n_presentations: int = 1000,
-        random_state: Any = 0,
-    ) -> float:
-        """Largest eigenvalue of the Hessian by (64), in double precision whatever the network's dtype.
-
-        γ falls as 1/t after the first hundred presentations, so that a good estimate comes soon and then calms
-        down; the order is repeated until there have been `n_presentations`.
-        """
-        double = Network(
-            self._layers, self._input_shape, loss=self._loss, weight_init=self.parameters, dtype="float64"
-        )
-        picked = np.resize(checked_order(order, len(X)), n_presentations)
-        shift, factor = double._transform(input_transform)
-        width = self.n_inputs if shift is None else len(shift)
-        rows, where = np.unique(picked, return_inverse=True)
-        psi = _initialization.generator(random_state).standard_normal(self.n_parameters)
-        psi /= np.linalg.norm(psi)
-        norms = _core.online_eigenvalue(
-            double._core,
-            as_rows(np.asarray(X)[rows], width, double._dtype, "online_eigenvalue", "X"),
-            double._targets(np.asarray(T)[rows], "online_eigenvalue"),
-            np.ascontiguousarray(where, dtype=np.intp),
-            psi,
-            gamma / (1 + np.arange(n_presentations) / 100),
-            alpha=alpha,
-            weights=None if sample_weight is None else double._weights(np.asarray(sample_weight)[rows], len(rows)),
-            shift=shift,
-            factor=factor,
-        )
-        return float(norms[-1])
 
 
 def _checked_shape(shape: Any) -> tuple[int, ...]:

@@ -1,8 +1,8 @@
 """Update rules: what online training does with the gradient of one sample. Sections 4.7 and 9.1.
 
-A rule keeps what it learns about a network's parameters (velocity, curvature) from call to call, and so belongs to
-the first network that it trains. Its settings may be read at any time; `learning_rate` may be changed between
-calls, which is how schedules work.
+A rule keeps what it learns about a network's parameters (velocity, curvature) from call to call, and so
+belongs to the first network that it trains. Its settings may be read at any time; `learning_rate` may be
+changed between calls, which is how schedules work.
 """
 
 from __future__ import annotations
@@ -24,11 +24,12 @@ def _number(owner: str, name: str, value: Any, low: float, high: float, *, open_
     """The value as a float in [low, high), or (low, high) if `open_low`."""
     if not isinstance(value, numbers.Real) or isinstance(value, bool):
         raise TypeError(f"[{owner}] {name} must be a number; got {value!r}")
-    inside = (low < value if open_low else low <= value) and value < high
+    number = float(value)
+    inside = (low < number if open_low else low <= number) and number < high
     if not inside:
         limits = f"in {'(' if open_low else '['}{low:g}, {high:g})"
         raise ValueError(f"[{owner}] {name} must be {limits}; got {value!r}")
-    return float(value)
+    return number
 
 
 def _choice(owner: str, name: str, value: Any, choices: tuple[str, ...]) -> str:
@@ -61,7 +62,7 @@ class Rule:
 
     @property
     def learning_rates(self) -> np.ndarray | None:
-        """Effective rate of every parameter, in the order of `Network.parameters`; None before any training."""
+        """Effective rate of every parameter, shaped like `Network.parameters`; None before training."""
         return None if self._trainer is None else self._trainer.rates
 
     def _options(self) -> Any:
@@ -74,7 +75,7 @@ class Rule:
             self._trainer = network._trainer_class(self._core, self._options())
         elif self._core is not network._core:
             raise ValueError(
-                f"[{type(self).__name__}] a rule keeps the state of the first network it trains; got another network"
+                f"[{type(self).__name__}] a rule belongs to the first network it trains; got another one"
             )
         return self._trainer
 
@@ -96,13 +97,15 @@ class SGD(Rule):
     weight_decay : float, default=0.0
         Pull of every weight, but no bias, towards 0.
     scale : {"none", "fan_in"}, default="none"
-        "fan_in" divides the rate of each unit by the square root of its number of inputs (bias not counted), the
-        practice of the authors' simulator, which lets one global rate suit layers of different sizes.
+        "fan_in" divides the rate of each unit by the square root of its number of inputs (bias not
+        counted), the practice of the authors' simulator, which lets one global rate suit layers of
+        different sizes.
 
     Raises
     ------
     ValueError, TypeError
-        For values out of range. `Network.train_online` raises ValueError if the rule belongs to another network.
+        For values out of range. `Network.train_online` raises ValueError if the rule belongs to another
+        network.
 
     Notes
     -----
@@ -139,8 +142,8 @@ class SGD(Rule):
 class SDLM(Rule):
     """Stochastic diagonal Levenberg-Marquardt, (61)-(62). Section 9.1.
 
-    Every weight has its own rate ε / (h + μ), where h is the mean over samples of its diagonal second derivative
-    in Gauss-Newton form, (54)-(56). The rate belongs to the gradient of one sample.
+    Every weight has its own rate ε / (h + μ), where h is the mean over samples of its diagonal second
+    derivative in Gauss-Newton form, (54)-(56). The rate belongs to the gradient of one sample.
 
     Parameters
     ----------
@@ -151,10 +154,10 @@ class SDLM(Rule):
     hessian_samples : int, default=500
         Presentations that h is measured on, the first ones of a call: shuffle the data. The authors' value.
     refresh : {"epoch", "running"}, default="epoch"
-        "epoch": h is measured anew before each call of `train_online` and frozen during it, as the authors did
-        for LeNet-5. "running": h is measured once (from 0 if `hessian_samples` is 0) and then follows (62),
-        h ← (1−γ) h + γ h_sample, before every step. `Network.learn_one` always does the latter, starting from the
-        first sample's h.
+        "epoch": h is measured anew before each call of `train_online` and frozen during it, as the authors
+        did for LeNet-5. "running": h is measured once (from 0 if `hessian_samples` is 0) and then follows
+        (62), h ← (1−γ) h + γ h_sample, before every step. `Network.learn_one` always does the latter,
+        starting from the first sample's h.
     gamma : float, default=0.05
         Leak size γ of (62), the constant of the authors' simulator.
     granularity : {"weight", "unit"}, default="weight"
@@ -165,7 +168,8 @@ class SDLM(Rule):
     Raises
     ------
     ValueError, TypeError
-        For values out of range. `Network.train_online` raises ValueError if the rule belongs to another network.
+        For values out of range. `Network.train_online` raises ValueError if the rule belongs to another
+        network.
 
     Notes
     -----
@@ -201,12 +205,13 @@ class SDLM(Rule):
         self.granularity = _choice("SDLM", "granularity", granularity, ("weight", "unit"))
         if not isinstance(hessian_samples, numbers.Integral) or isinstance(hessian_samples, bool):
             raise TypeError(f"[SDLM] hessian_samples must be an integer; got {hessian_samples!r}")
+        self.hessian_samples: int = int(hessian_samples)
         fewest = 0 if self.refresh == "running" else 1
-        if hessian_samples < fewest:
+        if self.hessian_samples < fewest:
             raise ValueError(
-                f"[SDLM] hessian_samples must be at least {fewest} for refresh={refresh!r}; got {hessian_samples}"
+                f"[SDLM] hessian_samples must be at least {fewest} for refresh={refresh!r}; "
+                f"got {hessian_samples}"
             )
-        self.hessian_samples = int(hessian_samples)
 
     @property
     def curvature(self) -> np.ndarray | None:

@@ -12,6 +12,8 @@ Table<T>& installed() {
   return table;
 }
 
+thread_local bool serial = false;
+
 template <class T>
 using Matrix = Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
 
@@ -42,6 +44,9 @@ bool fits_int(Index a, Index b, Index c) {
 
 }  // namespace
 
+Serial::Serial() : before_(serial) { serial = true; }
+Serial::~Serial() { serial = before_; }
+
 template <class T>
 void install(const Table<T>& table) {
   installed<T>() = table;
@@ -51,7 +56,7 @@ template <class T>
 void gemm(Op op_a, Op op_b, Index m, Index n, Index k, const T* a, const T* b, T beta, T* c) {
   if (m == 0 || n == 0) return;
   const auto& table = installed<T>();
-  if (!table.gemm || k == 0 || !fits_int(m, n, k)) {
+  if (serial || !table.gemm || k == 0 || !fits_int(m, n, k)) {
     eigen_gemm(op_a, op_b, m, n, k, a, b, beta, c);
     return;
   }

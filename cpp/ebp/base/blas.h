@@ -19,6 +19,19 @@ struct Table {
 template <class T>
 void install(const Table<T>& table);
 
+// While it lives, products of this thread run on this thread alone, by Eigen: an installed BLAS may share them out
+// among threads of its own, which changes the last digits and crowds out others when many small products are made.
+class Serial {
+ public:
+  Serial();
+  ~Serial();
+  Serial(const Serial&) = delete;
+  Serial& operator=(const Serial&) = delete;
+
+ private:
+  bool before_;
+};
+
 // C (m, n) = op(A) op(B) + beta C, where op(A) is (m, k) and op(B) is (k, n). C may not alias A or B.
 // With beta = 0, C is overwritten and may hold anything.
 template <class T>

@@ -10,6 +10,7 @@
 #include <cmath>
 #include <cstdint>
 #include <cstring>
+#include <utility>
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -129,49 +130,50 @@ inline __attribute__((always_inline)) void for_lanes(Index n, Body&& body) {
   if (i < n) body(i, FirstLanes<T>{n - i});
 }
 
+// Every lane plus the lane that is kApart away.
+template <class T, int kApart, int... i>
+inline Pack<T> fold(Pack<T> pack, std::integer_sequence<int, i...>) {
+  return pack + __builtin_shufflevector(pack, pack, (i ^ kApart)...);
+}
+
+// The sum of all lanes.
 template <class T>
 inline T sum(Pack<T> pack) {
-  T total = pack[0];
-  for (Index i = 1; i < kLanes<T>; ++i) total += pack[i];
-  return total;
+  constexpr int n = int(kLanes<T>);
+  constexpr std::make_integer_sequence<int, n> all;
+  if constexpr (n > 8) pack = fold<T, 8>(pack, all);
+  if constexpr (n > 4) pack = fold<T, 4>(pack, all);
+  if constexpr (n > 2) pack = fold<T, 2>(pack, all);
+  return fold<T, 1>(pack, all)[0];
 }
-#if defined(__AVX__)
-inline float sum(__m128 x) {
-  const __m128 pairs = _mm_add_ps(x, _mm_movehl_ps(x, x));
-  return _mm_cvtss_f32(_mm_add_ss(pairs, _mm_shuffle_ps(pairs, pairs, 1)));
+
+// One step of the transposed sum: of every 2 kBlock lanes, the first half from a and the second from b, each
+// lane the sum of two that are kBlock apart.
+template <class T, int kBlock, int... i>
+inline Pack<T> merge(Pack<T> a, Pack<T> b, std::integer_sequence<int, i...>) {
+  constexpr int n = int(kLanes<T>), group = 2 * kBlock;
+  const auto low = __builtin_shufflevector(
+      a, b, (i / group * group + i % group % kBlock + (i % group < kBlock ? 0 : n))...);
+  const auto high = __builtin_shufflevector(
+      a, b, (i / group * group + i % group % kBlock + kBlock + (i % group < kBlock ? 0 : n))...);
+  return low + high;
 }
-inline double sum(__m128d x) { return _mm_cvtsd_f64(_mm_add_sd(x, _mm_unpackhi_pd(x, x))); }
-inline __m128 halves(__m256 x) { return _mm_add_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps(x, 1)); }
-inline __m128d halves(__m256d x) {
-  return _mm_add_pd(_mm256_castpd256_pd128(x), _mm256_extractf128_pd(x, 1));
+
+// Lane r of the result is the sum of packs[r], for all kLanes packs at once; packs is overwritten.
+template <class T>
+inline Pack<T> sums(Pack<T> (&packs)[kLanes<T>]) {
+  constexpr int n = int(kLanes<T>);
+  constexpr std::make_integer_sequence<int, n> all;
+  const auto halve = [&]<int kBlock>() __attribute__((always_inline)) {
+#pragma GCC unroll 16
+    for (int r = 0; r < n / (2 * kBlock); ++r) packs[r] = merge<T, kBlock>(packs[2 * r], packs[2 * r + 1], all);
+  };
+  halve.template operator()<1>();
+  if constexpr (n > 2) halve.template operator()<2>();
+  if constexpr (n > 4) halve.template operator()<4>();
+  if constexpr (n > 8) halve.template operator()<8>();
+  return packs[0];
 }
-#if defined(__AVX512F__)
-inline __m256 halves(__m512 x) {
-  return _mm256_add_ps(_mm512_castps512_ps256(x),
-                       _mm256_castpd_ps(_mm512_extractf64x4_pd(_mm512_castps_pd(x), 1)));
-}
-inline __m256d halves(__m512d x) {
-  return _mm256_add_pd(_mm512_castpd512_pd256(x), _mm512_extractf64x4_pd(x, 1));
-}
-template <>
-inline float sum<float>(Pack<float> x) {
-  return sum(halves(halves((__m512)x)));
-}
-template <>
-inline double sum<double>(Pack<double> x) {
-  return sum(halves(halves((__m512d)x)));
-}
-#else
-template <>
-inline float sum<float>(Pack<float> x) {
-  return sum(halves((__m256)x));
-}
-template <>
-inline double sum<double>(Pack<double> x) {
-  return sum(halves((__m256d)x));
-}
-#endif
-#endif
 
 // Whether every value is finite: a sum of products with 0 is 0 unless something was not. Without an early exit
 // it runs at the speed of memory.
@@ -200,10 +202,14 @@ struct ExpConstants<double> {
   static constexpr double kSmallest = -708.0;
 };
 
-// e^x - 1 and 2^k of the reduction for x in [kSmallest, 0]; both parts are returned, because
-// e^x = (e^x - 1) + 1 is formed by the caller where it loses nothing.
+// 2^k and e^r - 1 for x = k ln 2 + r in [kSmallest, 0], so that e^x = scale (e^r - 1) + scale.
 template <class T>
-inline Pack<T> expm1_nonpositive(Pack<T> x) {
+struct ReducedExp {
+  Pack<T> scale, em1;
+};
+
+template <class T>
+inline ReducedExp<T> reduced_exp(Pack<T> x) {
   using C = ExpConstants<T>;
   const Pack<T> shifted = x * T(1.44269504088896340736) + C::kRounder;
   const Pack<T> k = shifted - C::kRounder;
@@ -214,16 +220,16 @@ inline Pack<T> expm1_nonpositive(Pack<T> x) {
   for (int i = 2; i <= C::kTerms; ++i) inverse[std::size_t(i)] = T(1) / (factorial *= T(i));
   Pack<T> series = broadcast(inverse[C::kTerms]);
   for (int i = C::kTerms - 1; i >= 2; --i) series = series * r + inverse[std::size_t(i)];
-  const Pack<T> em1 = series * (r * r) + r;
   IntegerPack<T> bits;
   std::memcpy(&bits, &shifted, sizeof bits);
   IntegerPack<T> rounder;
   const Pack<T> rounders = broadcast(C::kRounder);
   std::memcpy(&rounder, &rounders, sizeof rounder);
   bits = (bits - rounder + C::kBias) << C::kMantissa;
-  Pack<T> scale;
-  std::memcpy(&scale, &bits, sizeof scale);
-  return scale * em1 + (scale - T(1));
+  ReducedExp<T> result;
+  std::memcpy(&result.scale, &bits, sizeof bits);
+  result.em1 = series * (r * r) + r;
+  return result;
 }
 
 // tanh(x) = -e / (e + 2) with e = exp(-2|x|) - 1; relative error of a few units in the last place everywhere.
@@ -232,7 +238,8 @@ inline Pack<T> tanh(Pack<T> x) {
   const Pack<T> magnitude = x < T(0) ? -x : x;
   // Beyond 20, tanh is 1 in both precisions; the bound also keeps the exponential in range. NaN passes through.
   const Pack<T> bounded = magnitude > T(20) ? broadcast(T(20)) : magnitude;
-  const Pack<T> e = expm1_nonpositive<T>(T(-2) * bounded);
+  const auto [scale, em1] = reduced_exp<T>(T(-2) * bounded);
+  const Pack<T> e = scale * em1 + (scale - T(1));
   const Pack<T> result = -e / (e + T(2));
   return x < T(0) ? -result : result;
 }
@@ -243,7 +250,8 @@ inline Pack<T> logistic(Pack<T> x) {
   const Pack<T> magnitude = x < T(0) ? -x : x;
   const Pack<T> limit = broadcast(-ExpConstants<T>::kSmallest);
   const Pack<T> bounded = magnitude > limit ? limit : magnitude;
-  const Pack<T> e = expm1_nonpositive<T>(-bounded) + T(1);
+  const auto [scale, em1] = reduced_exp<T>(-bounded);
+  const Pack<T> e = scale * em1 + scale;
   const Pack<T> upper = T(1) / (T(1) + e);
   return x < T(0) ? e * upper : upper;
 }

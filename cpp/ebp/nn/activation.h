@@ -50,7 +50,7 @@ inline void Sigmoid<T>::value_and_slope(simd::Pack<T> y, simd::Pack<T>& value, s
       slope = value * (T(1) - value);
       break;
     case Function::kRelu:
-      value = y > T(0) ? y : y * T(0);  // the product keeps NaN visible
+      value = y < T(0) ? simd::Pack<T>{} : y;  // in this order NaN stays visible
       slope = y > T(0) ? simd::broadcast(T(1)) : simd::broadcast(T(0));
       break;
     case Function::kIdentity:
@@ -58,6 +58,7 @@ inline void Sigmoid<T>::value_and_slope(simd::Pack<T> y, simd::Pack<T>& value, s
       slope = simd::broadcast(T(1));
       break;
   }
+  if (twist == T(0)) return;  // 0 times infinity is not 0
   value += twist * y;
   slope += twist;
 }

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "ebp/base/simd.h"
+
 namespace ebp {
 namespace {
 
@@ -19,12 +21,13 @@ class SquaredError final : public Loss<T> {
   }
 
   T gradient(Index k, const T* o, const T* t, T* g) const override {
-    T sum = 0;
-    for (Index i = 0; i < k; ++i) {
-      g[i] = o[i] - t[i];
-      sum += g[i] * g[i];
-    }
-    return sum / 2;
+    simd::Pack<T> squares{};
+    simd::for_lanes<T>(k, [&](Index i, auto lanes) {
+      const simd::Pack<T> error = lanes.load(o + i) - lanes.load(t + i);
+      lanes.store(g + i, error);
+      squares += error * error;
+    });
+    return simd::sum<T>(squares) / 2;
   }
 
   void curvature(Index k, const T*, const T*, T* h) const override { std::fill_n(h, k, T(1)); }

@@ -4,6 +4,11 @@
 // of the layer's input is loaded once for all of them. Index letters: i inputs, o outputs (rows of weights).
 #pragma once
 
+#include <algorithm>
+#include <array>
+#include <type_traits>
+#include <utility>
+
 #include "ebp/base/simd.h"
 
 namespace ebp::online {
@@ -127,42 +132,44 @@ inline std::array<Row, sizeof...(r)> make_rows(const Sweep<T>& s, Index j, std::
   return {Row(s, j + Index(r))...};
 }
 
-// y[j .. j + kRows) = W x, after updating these rows with the sample before, whose input was `last`.
-template <int kRows, class Update, class T>
-inline void product_rows(const Sweep<T>& s, Index j, const T* last, const T* x, T* y) {
+// sums[r] = partial sums of row j + r of W x, after updating these rows with the sample before, whose input was
+// `last`.
+template <int kCount, class Update, class T>
+inline __attribute__((always_inline)) void product_rows(const Sweep<T>& s, Index j, const T* last, const T* x,
+                                                        Pack<T>* sums) {
   constexpr bool kUpdates = !std::is_same_v<Update, NoUpdate<T>>;
-  const auto update = make_rows<Update>(s, j, std::make_index_sequence<kRows>{});
+  const auto update = make_rows<Update>(s, j, std::make_index_sequence<kCount>{});
   const Index n = s.n_inputs;
   T* const w = s.weights + j * n;
-  Pack<T> sums[kRows] = {};
+  Pack<T> partial[kCount] = {};
   simd::for_lanes<T>(n, [&](Index i, auto lanes) {
     const Pack<T> input = lanes.load(x + i);
     Pack<T> before{};
     if constexpr (kUpdates) before = lanes.load(last + i);
 #pragma GCC unroll 16
-    for (int r = 0; r < kRows; ++r) {
+    for (int r = 0; r < kCount; ++r) {
       Pack<T> weights = lanes.load(w + r * n + i);
       if constexpr (kUpdates) {
         weights = update[std::size_t(r)](weights, before, i, lanes);
         lanes.store(w + r * n + i, weights);
       }
-      sums[r] += weights * input;
+      partial[r] += weights * input;
     }
   });
 #pragma GCC unroll 16
-  for (int r = 0; r < kRows; ++r) y[j + r] = simd::sum<T>(sums[r]);
+  for (int r = 0; r < kCount; ++r) sums[r] = partial[r];
 }
 
-// Updates rows [j, j + kRows) with the present sample, whose input is x, after adding what they pass down with
+// Updates rows [j, j + kCount) with the present sample, whose input is x, after adding what they pass down with
 // their weights as they were: e_below (i) += W' delta, c_below (i) += (W^2)' hy. A null e_below: nothing is
 // passed down; c_below counts only where kCurvature.
-template <int kRows, class Update, bool kBelow, bool kCurvature, class T>
+template <int kCount, class Update, bool kBelow, bool kCurvature, class T>
 inline void backward_rows(const Sweep<T>& s, Index j, const T* x, T* e_below, T* c_below) {
-  const auto update = make_rows<Update>(s, j, std::make_index_sequence<kRows>{});
+  const auto update = make_rows<Update>(s, j, std::make_index_sequence<kCount>{});
   const Index n = s.n_inputs;
   T* const w = s.weights + j * n;
-  T delta[kRows], hy[kRows];
-  for (int r = 0; r < kRows; ++r) {
+  T delta[kCount], hy[kCount];
+  for (int r = 0; r < kCount; ++r) {
     delta[r] = s.delta[j + r];
     hy[r] = kCurvature ? s.hy[j + r] : T(0);
   }
@@ -172,7 +179,7 @@ inline void backward_rows(const Sweep<T>& s, Index j, const T* x, T* e_below, T*
     if constexpr (kBelow) e = lanes.load(e_below + i);
     if constexpr (kBelow && kCurvature) c = lanes.load(c_below + i);
 #pragma GCC unroll 16
-    for (int r = 0; r < kRows; ++r) {
+    for (int r = 0; r < kCount; ++r) {
       const Pack<T> weights = lanes.load(w + r * n + i);
       if constexpr (kBelow) e += delta[r] * weights;
       if constexpr (kBelow && kCurvature) c += hy[r] * (weights * weights);
@@ -183,22 +190,37 @@ inline void backward_rows(const Sweep<T>& s, Index j, const T* x, T* e_below, T*
   });
 }
 
-// Rows a sweep treats together: enough to share the loads of the input, few enough for the registers.
-inline constexpr int kProductRows = 4;
-inline constexpr int kBackwardRows = 4;
+// Rows a sweep treats together: enough to share the loads of the input, few enough for the registers and for the
+// streams that the processor can fetch ahead. 8 and 16 rows were slower on large layers and no faster on small ones.
+inline constexpr int kRows = 4;
 
-template <class Update, class T>
-void products(const Sweep<T>& s, const T* last, const T* x, T* y) {
+// Calls emit(j, totals, lanes) with kLanes (or the last few) rows' totals of W x at a time, after updating W with
+// the sample before, whose input was `last`.
+template <class Update, class T, class Emit>
+void products(const Sweep<T>& s, const T* last, const T* x, Emit&& emit) {
+  constexpr int kLanes = int(simd::kLanes<T>);
+  constexpr int kGroup = std::min(kRows, kLanes);
+  Pack<T> sums[kLanes];
   Index j = 0;
-  for (; j + kProductRows <= s.n_outputs; j += kProductRows) product_rows<kProductRows, Update>(s, j, last, x, y);
-  for (; j < s.n_outputs; ++j) product_rows<1, Update>(s, j, last, x, y);
+  for (; j + kLanes <= s.n_outputs; j += kLanes) {
+#pragma GCC unroll 16
+    for (int r = 0; r < kLanes; r += kGroup) product_rows<kGroup, Update>(s, j + r, last, x, sums + r);
+    emit(j, simd::sums<T>(sums), simd::AllLanes<T>{});
+  }
+  if (j == s.n_outputs) return;
+  const Index rest = s.n_outputs - j;
+  for (int r = 0; r < kLanes; ++r) sums[r] = Pack<T>{};
+  Index r = 0;
+  for (; r + kGroup <= rest; r += kGroup) product_rows<kGroup, Update>(s, j + r, last, x, sums + r);
+  for (; r < rest; ++r) product_rows<1, Update>(s, j + r, last, x, sums + r);
+  emit(j, simd::sums<T>(sums), simd::FirstLanes<T>{rest});
 }
 
 template <class Update, bool kBelow, bool kCurvature, class T>
 void backward(const Sweep<T>& s, const T* x, T* e_below, T* c_below) {
   Index j = 0;
-  for (; j + kBackwardRows <= s.n_outputs; j += kBackwardRows)
-    backward_rows<kBackwardRows, Update, kBelow, kCurvature>(s, j, x, e_below, c_below);
+  for (; j + kRows <= s.n_outputs; j += kRows)
+    backward_rows<kRows, Update, kBelow, kCurvature>(s, j, x, e_below, c_below);
   for (; j < s.n_outputs; ++j) backward_rows<1, Update, kBelow, kCurvature>(s, j, x, e_below, c_below);
 }
 

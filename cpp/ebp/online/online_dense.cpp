@@ -69,25 +69,25 @@ class OnlineDense final : public OnlineLayer<T> {
   void discard() override { pending_ = nullptr; }
 
   const T* forward(const T* x) override {
-    T* y = output_.data();
+    T *outputs = output_.data(), *slopes = slope_.data();
+    const T* bias = sweep_.has_bias ? sweep_.weights + sweep_.n_outputs * sweep_.n_inputs : nullptr;
+    const Sigmoid<T> sigmoid = sigmoid_;
+    const auto activate = [=](Index j, Pack<T> total, auto lanes) {
+      if (bias) total += lanes.load(bias + j);
+      Pack<T> value, slope;
+      sigmoid.value_and_slope(total, value, slope);
+      lanes.store(outputs + j, value);
+      lanes.store(slopes + j, slope);
+    };
     if (pending_) {
-      online::products<Update>(sweep_, pending_, x, y);
       online::update_bias<Rule, kMomentum>(sweep_);
+      online::products<Update>(sweep_, pending_, x, activate);
       pending_ = nullptr;
     } else {
-      online::products<online::NoUpdate<T>>(sweep_, x, x, y);
+      online::products<online::NoUpdate<T>>(sweep_, x, x, activate);
     }
     x_ = x;
-    const T* bias = sweep_.weights + sweep_.n_outputs * sweep_.n_inputs;
-    T* slopes = slope_.data();
-    simd::for_lanes<T>(sweep_.n_outputs, [&](Index j, auto lanes) {
-      const Pack<T> total = sweep_.has_bias ? lanes.load(y + j) + lanes.load(bias + j) : lanes.load(y + j);
-      Pack<T> value, slope;
-      sigmoid_.value_and_slope(total, value, slope);
-      lanes.store(y + j, value);
-      lanes.store(slopes + j, slope);
-    });
-    return y;
+    return outputs;
   }
 
   void backward(const T* e, const T* c, T* e_below, T* c_below) override {

@@ -4,6 +4,8 @@
 #include <cmath>
 #include <numeric>
 
+#include "ebp/base/blas.h"
+
 namespace ebp {
 namespace {
 
@@ -181,7 +183,7 @@ bool Trainer<T>::finite() const {
 
 template <class T>
 void Trainer<T>::restore(const AlignedVector<T>& parameters) {
-  engine_->discard();
+  if (engine_) engine_->discard();
   std::copy(parameters.begin(), parameters.end(), network_.parameters());
   state_.reset();
   stale_ = true;
@@ -190,12 +192,18 @@ void Trainer<T>::restore(const AlignedVector<T>& parameters) {
 template <class T>
 Outcome Trainer<T>::train(const Samples<T>& samples, const Index* order, Index n, Index batch_size, double* losses,
                           const Progress& progress) {
+  const blas::Serial serial;
   Run run(network_, samples, order, n, batch_size, losses);
   const bool running = state_.options.running();
   state();
   if (state_.options.sdlm() && !(running && state_.measured)) measure_curvature(run);
-  activate(running);
-  if (batch_size > 1) run.make_blocks(network_);
+  if (batch_size > 1) {
+    run.make_blocks(network_);
+    state_.refresh_rates();
+    stale_ = true;
+  } else {
+    activate(running);
+  }
 
   AlignedVector<T> good(network_.parameters(), network_.parameters() + network_.n_parameters());
   const Index chunk = chunk_size(network_.n_parameters(), batch_size);
@@ -230,6 +238,7 @@ Outcome Trainer<T>::train(const Samples<T>& samples, const Index* order, Index n
 
 template <class T>
 T Trainer<T>::learn_one(const T* x, const T* t) {
+  const blas::Serial serial;
   if (state_.options.sdlm() && !state_.measured) {
     AlignedVector<T> h(std::size_t(network_.n_parameters()));
     Tape<T>(network_, 1).add_curvature(1, network_.parameters(), x, t, nullptr, h.data());

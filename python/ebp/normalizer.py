@@ -1,0 +1,419 @@
+"""Input transformation of S4.3: remove the mean, decorrelate, equalise the variances.
+
+All statistics come from the rows given to `fit` or `partial_fit` and are reused unchanged on every later row.
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import numpy as np
+from scipy.linalg import eigh
+from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
+from sklearn.utils.validation import check_array, check_is_fitted, validate_data
+
+METHODS = ("auto", "center", "standard", "global", "decorrelate", "zca", "minmax")
+_ROTATIONS = ("decorrelate", "zca")
+_INTEGERS = (int, np.integer)
+_NUMBERS = (int, float, np.integer, np.floating)
+_CHUNK_ROWS = 4096
+_CHUNK_BYTES = 4 << 20
+
+
+class InputNormalizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
+    """Shift, scale and rotate inputs so that gradient descent finds them well conditioned.
+
+    Inputs with a mean give the Hessian one very large eigenvalue, correlated inputs and inputs of different
+    variance spread the others; each slows training down (S4.3, S5.3). The variances divide by the number of
+    samples, as (13) does.
+
+    Parameters
+    ----------
+    method : str, default="standard"
+        - "center": subtract each column's mean.
+        - "standard": also divide by each column's standard deviation, (13) = 1. The default, because
+          columns of a table seldom share a unit.
+        - "global": one mean and one scale for all values, so that the overall standard deviation is 1. Keeps
+          the relative scale of columns that share a unit, as pixels do.
+        - "decorrelate": project on the principal directions of the covariance (Karhunen-Loève expansion) and
+          scale each to variance 1, (34). Covariance of the output: identity.
+        - "zca": as "decorrelate", then rotate back, so that each output stays close to its own column.
+        - "minmax": map the range of each column to [-1, 1].
+        - "auto": "global" if the median range of the columns that vary is at least half of the overall range
+          (largest minus smallest value of all), else "standard". Decided at the first `fit` or `partial_fit`.
+    eps : float, default=1e-8
+        What counts as zero. A column is constant if its range is at most `eps` times its largest absolute
+        value (never less than a few roundings of the data type); it gets scale 1, hence output 0. A
+        principal direction whose variance is at most `eps` times the largest is dropped by "decorrelate"
+        and set to 0 by "zca". The default is far above rounding and keeps directions down to 1e-4 of the
+        largest standard deviation; scale columns of very different units before rotating them, or lower
+        `eps`.
+    n_components : int, float or None, default=None
+        How many directions "decorrelate" keeps, those of the largest variance first; ignored by the other
+        methods. A fraction in (0, 1) keeps the fewest that explain this part of the variance; None keeps all
+        that are not dropped by `eps`, because the paper discards no information. An int may give fewer if the
+        data lack the rank.
+
+    Attributes
+    ----------
+    method_ : str
+        The method in use; differs from `method` for "auto".
+    mean_ : ndarray of shape (n_features,)
+        What is subtracted: the means, for "minmax" the middle of each range.
+    scale_ : ndarray of shape (n_features,) or (n_components,)
+        What is divided by: of each column, or of each principal direction for "decorrelate" and "zca".
+    components_ : ndarray of shape (n_components, n_features) or None
+        Orthonormal principal directions as rows, largest variance first, the first of the largest entries
+        positive; None for the methods that work column by column.
+    n_samples_seen_ : int or float
+        Number of rows, or their total weight as soon as weights were given.
+    n_features_in_ : int
+        Number of columns.
+    feature_names_in_ : ndarray of str
+        Column names, if all are strings.
+
+    Notes
+    -----
+    "decorrelate" and "zca" hold an (n_features, n_features) matrix and take O(n_features³) per `partial_fit`.
+    If nothing varies, "decorrelate" keeps the first column as its one direction, with scale 1.
+    While more rows arrive, `partial_fit` can change the number of directions that "decorrelate" keeps.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from ebp import InputNormalizer
+    >>> X = np.array([[0.0, 1.0], [2.0, 1.0], [4.0, 1.0]])
+    >>> InputNormalizer("minmax").fit_transform(X)
+    array([[-1.,  0.],
+           [ 0.,  0.],
+           [ 1.,  0.]])
+    >>> X = np.random.default_rng(0).normal(size=(100, 3)) @ [[1, 2, 0], [0, 1, 0], [3, 0, 1]]
+    >>> Z = InputNormalizer("decorrelate").fit_transform(X)
+    >>> bool(np.allclose(Z.T @ Z / 100, np.eye(3)))
+    True
+    """
+
+    method_: str
+    _moments: _Moments
+
+    def __init__(self, method="standard", *, eps=1e-8, n_components=None):
+        self.method = method
+        self.eps = eps
+        self.n_components = n_components
+
+    def fit(self, X, y=None, sample_weight=None):
+        """Learn the transformation from `X` alone, forgetting what was learned before.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Finite numbers; read in chunks, without a copy if it is a numeric array.
+        y : ignored
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative; a whole weight k counts as k copies of the row, a row of weight 0 is ignored.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            For parameters outside the listed values, inputs that are not a finite numeric matrix, weights
+            that are negative or all zero, and data so large that their variance overflows.
+        """
+        return self._learn(X, sample_weight, reset=True)
+
+    def partial_fit(self, X, y=None, sample_weight=None):
+        """Add rows to the statistics: the result is that of one `fit` on all rows, up to rounding.
+
+        Parameters and errors are those of `fit`; weights may be all zero once something was learned, and the
+        number of columns and the method must not change. After an error the statistics are unchanged.
+
+        Returns
+        -------
+        self
+        """
+        return self._learn(X, sample_weight, reset=not hasattr(self, "_moments"))
+
+    def transform(self, X):
+        """Apply the learned transformation.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        Z : ndarray of shape (n_samples, n_features) or (n_samples, n_components)
+            float32 if `X` is float32, else float64; calculated in float64.
+
+        Raises
+        ------
+        ValueError
+            If `X` is not a finite numeric matrix with the columns of `fit`.
+        """
+        check_is_fitted(self)
+        X = validate_data(self, X, dtype="numeric", reset=False)
+        shift, factor = self._affine()
+        Z = np.empty((X.shape[0], len(factor)), dtype=_output_dtype(X))
+        for rows in _chunks(X):
+            centered = np.subtract(X[rows], shift, dtype=np.float64)
+            Z[rows] = centered * factor if factor.ndim == 1 else centered @ factor.T
+        return Z
+
+    def inverse_transform(self, X):
+        """Undo `transform`; where directions were dropped, give the least-squares reconstruction.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or (n_samples, n_components)
+            Rows as `transform` returns them.
+
+        Returns
+        -------
+        X_original : ndarray of shape (n_samples, n_features)
+            float32 if `X` is float32, else float64.
+
+        Raises
+        ------
+        ValueError
+            If `X` is not a finite numeric matrix with as many columns as `transform` returns.
+        """
+        check_is_fitted(self)
+        X = check_array(X, dtype="numeric", input_name="X")
+        n_outputs = len(self.scale_) if self.method_ == "decorrelate" else self.n_features_in_
+        if X.shape[1] != n_outputs:
+            raise ValueError(
+                f"[InputNormalizer.inverse_transform] X must have {n_outputs} columns; got {X.shape[1]}"
+            )
+        original = np.empty((X.shape[0], self.n_features_in_), dtype=_output_dtype(X))
+        for rows in _chunks(X):
+            Z = X[rows].astype(np.float64)
+            if self.method_ == "zca":
+                Z = Z @ self.components_.T
+            Z *= self.scale_
+            original[rows] = (Z if self.components_ is None else Z @ self.components_) + self.mean_
+        return original
+
+    def get_feature_names_out(self, input_features=None):
+        """Names of the output columns: those of the input, or "inputnormalizer0", ... for "decorrelate".
+
+        Parameters
+        ----------
+        input_features : array-like of str, default=None
+            Must agree with the names seen in `fit`, if there were any.
+
+        Returns
+        -------
+        names : ndarray of str objects
+        """
+        names = super().get_feature_names_out(input_features)
+        if self.method_ != "decorrelate":
+            return names
+        return np.array([f"inputnormalizer{i}" for i in range(len(self.scale_))], dtype=object)
+
+    def _affine(self) -> tuple[np.ndarray, np.ndarray]:
+        """Shift and factor of the transformation, float64.
+
+        z = (x - shift) * factor if the factor is 1-D, else z = factor @ (x - shift).
+        """
+        check_is_fitted(self)
+        if self.components_ is None:
+            return self.mean_, 1.0 / self.scale_
+        factor = self.components_ / self.scale_[:, None]
+        return self.mean_, self.components_.T @ factor if self.method_ == "zca" else factor
+
+    def _learn(self, X: Any, sample_weight: Any, *, reset: bool) -> InputNormalizer:
+        where = "InputNormalizer.fit" if reset else "InputNormalizer.partial_fit"
+        self._check_parameters(where)
+        # "numeric" keeps integers as they are: a chunk at a time becomes float64, never the whole array.
+        X = validate_data(self, X, dtype="numeric", reset=reset)
+        self._check_components(where, X.shape[1])
+        weight = _check_weight(where, sample_weight, X.shape[0])
+        if not reset and self.method not in ("auto", self.method_):
+            raise ValueError(f"[{where}] method must stay {self.method_!r}; got {self.method!r}")
+        if weight is not None and not weight.any():
+            if not reset:
+                return self
+            raise ValueError(f"[{where}] some sample weight must not be zero; got all zero")
+
+        # Work on a copy, so that an error or an interrupt leaves the statistics as they were.
+        with_scatter = self.method in _ROTATIONS
+        moments = _Moments(X.shape[1], with_scatter) if reset else copy.deepcopy(self._moments)
+        with np.errstate(over="ignore", invalid="ignore"):
+            for rows in _chunks(X):
+                moments.add(X[rows], None if weight is None else weight[rows])
+            method = self._resolve(moments) if reset else self.method_
+            mean, scale = _shift_and_scale(moments, method, self.eps)
+        if not np.isfinite([moments.weight, *moments.variance, *scale]).all():
+            raise ValueError(f"[{where}] variances must be below the largest float64; got an overflow")
+        components = None
+        if method in _ROTATIONS:
+            n_components = self.n_components if method == "decorrelate" else None
+            components, scale = _principal_directions(moments, self.eps, n_components)
+
+        self.method_, self._moments, self.n_samples_seen_ = method, moments, moments.weight
+        self.mean_, self.scale_, self.components_ = mean, scale, components
+        return self
+
+    def _resolve(self, moments: _Moments) -> str:
+        """The method in use; "auto" compares the ranges of the columns."""
+        if self.method != "auto":
+            return self.method
+        varying = ~moments.constant(self.eps)
+        if not varying.any():
+            return "standard"
+        ranges = (moments.high - moments.low)[varying]
+        overall = moments.high.max() - moments.low.min()
+        return "global" if np.median(ranges) >= 0.5 * overall else "standard"
+
+    def _check_parameters(self, where: str) -> None:
+        if not isinstance(self.method, str) or self.method not in METHODS:
+            raise ValueError(f"[{where}] method must be one of {', '.join(METHODS)}; got {self.method!r}")
+        if not isinstance(self.eps, _NUMBERS) or isinstance(self.eps, bool) or not 0 <= self.eps < 1:
+            raise ValueError(f"[{where}] eps must be a number in [0, 1); got {self.eps!r}")
+
+    def _check_components(self, where: str, n_features: int) -> None:
+        k = self.n_components
+        valid = k is None
+        if isinstance(k, _NUMBERS) and not isinstance(k, bool):
+            valid = bool(1 <= k <= n_features if isinstance(k, _INTEGERS) else 0 < k < 1)
+        if not valid:
+            raise ValueError(
+                f"[{where}] n_components must be an int from 1 to n_features = {n_features}, "
+                f"a fraction in (0, 1) or None; got {k!r}"
+            )
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
+
+class _Moments:
+    """Weighted mean, second moments about the mean and range of each column, built up chunk by chunk.
+
+    Chunks are merged with the update of Chan, Golub and LeVeque (1979), which never subtracts large sums.
+    """
+
+    def __init__(self, n_features: int, with_scatter: bool):
+        self.weight: int | float = 0
+        self.mean = np.zeros(n_features)
+        self.low = np.full(n_features, np.inf)
+        self.high = np.full(n_features, -np.inf)
+        self.rounding = float(np.finfo(np.float64).eps)
+        # (n_features, n_features) sums of products, or only their diagonal.
+        self.scatter = np.zeros((n_features, n_features) if with_scatter else n_features)
+
+    def add(self, rows: np.ndarray, weight: np.ndarray | None) -> None:
+        if weight is not None:
+            rows, weight = rows[weight > 0], weight[weight > 0]
+        if not len(rows):
+            return
+        if rows.dtype.kind == "f":
+            self.rounding = max(self.rounding, float(np.finfo(rows.dtype).eps))
+        self.low = np.minimum(self.low, rows.min(axis=0))
+        self.high = np.maximum(self.high, rows.max(axis=0))
+
+        # Deviations from the first row stay small where the mean is large, so that their sum is accurate.
+        origin = rows[0].astype(np.float64)
+        deviation = np.subtract(rows, origin, dtype=np.float64)
+        if weight is None:
+            total: int | float = len(rows)
+            average = deviation.sum(axis=0) / total
+            deviation -= average
+        else:
+            total = float(weight.sum())
+            average = weight @ deviation / total
+            deviation -= average
+            deviation *= np.sqrt(weight)[:, None]
+
+        merged = self.weight + total
+        step = origin + average - self.mean
+        gain = step * (self.weight * (total / merged))
+        if self.scatter.ndim == 2:
+            self.scatter += deviation.T @ deviation
+            self.scatter += np.outer(gain, step)
+        else:
+            self.scatter += np.einsum("ij,ij->j", deviation, deviation)
+            self.scatter += gain * step
+        self.mean = self.mean + step * (total / merged)
+        self.weight = merged
+
+    @property
+    def variance(self) -> np.ndarray:
+        return (np.diagonal(self.scatter) if self.scatter.ndim == 2 else self.scatter) / self.weight
+
+    def constant(self, eps: float) -> np.ndarray:
+        """Which columns do not vary beyond rounding; the range of a constant column is exactly 0."""
+        tolerance = max(eps, 4 * self.rounding) * np.maximum(np.abs(self.low), np.abs(self.high))
+        return (self.high - self.low <= tolerance) | (self.variance < np.finfo(np.float64).tiny)
+
+
+def _shift_and_scale(moments: _Moments, method: str, eps: float) -> tuple[np.ndarray, np.ndarray]:
+    """Column-wise shift and scale; the rotations take only the shift."""
+    if method == "standard":
+        return moments.mean, np.where(moments.constant(eps), 1.0, np.sqrt(moments.variance))
+    if method == "minmax":
+        half = moments.high / 2 - moments.low / 2
+        return moments.low + half, np.where(moments.constant(eps), 1.0, half)
+    if method == "global":
+        mean = moments.mean.mean()
+        variance = np.mean(moments.variance + (moments.mean - mean) ** 2)
+        low, high = moments.low.min(), moments.high.max()
+        tolerance = max(eps, 4 * moments.rounding) * max(abs(low), abs(high))
+        varies = high - low > tolerance and variance >= np.finfo(np.float64).tiny
+        scale = np.sqrt(variance) if varies else 1.0
+        return np.full_like(moments.mean, mean), np.full_like(moments.mean, scale)
+    return moments.mean, np.ones_like(moments.mean)
+
+
+def _principal_directions(
+    moments: _Moments, eps: float, n_components: int | float | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Orthonormal directions (k, n_features) and their standard deviations (k,), largest first."""
+    varying = ~moments.constant(eps)
+    n_features = len(varying)
+    if not varying.any():
+        return np.eye(1, n_features), np.ones(1)
+    # Rounding noise of constant columns must not look like a direction.
+    covariance = moments.scatter * np.outer(varying, varying) / moments.weight
+    eigenvalues, vectors = eigh(covariance, check_finite=False)
+    eigenvalues, directions = eigenvalues[::-1], vectors.T[::-1]
+    # eps = 0 still drops what eigh cannot tell from 0.
+    floor = max(eps, n_features * np.finfo(np.float64).eps) * eigenvalues[0]
+    k = int(np.count_nonzero(eigenvalues > floor))
+    if isinstance(n_components, _INTEGERS):
+        k = min(k, int(n_components))
+    elif n_components is not None:
+        explained = np.cumsum(eigenvalues[:k]) / eigenvalues[:k].sum()
+        k = min(k, int(np.searchsorted(explained, n_components)) + 1)
+    directions = directions[:k]
+    # The first of the entries that are largest up to rounding decides the sign, so that ties decide alike.
+    size = np.abs(directions)
+    leading = np.argmax(size >= (1 - 1e-6) * size.max(axis=1, keepdims=True), axis=1)
+    signs = np.sign(directions[np.arange(k), leading])
+    return np.ascontiguousarray(directions * signs[:, None]), np.sqrt(eigenvalues[:k])
+
+
+def _check_weight(where: str, sample_weight: Any, n_samples: int) -> np.ndarray | None:
+    if sample_weight is None:
+        return None
+    weight = check_array(sample_weight, ensure_2d=False, dtype=np.float64, input_name="sample_weight")
+    if weight.shape != (n_samples,):
+        raise ValueError(f"[{where}] sample_weight must have shape ({n_samples},); got {weight.shape}")
+    if weight.min() < 0:
+        raise ValueError(f"[{where}] sample_weight must not be negative; got {weight.min()}")
+    return weight
+
+
+def _output_dtype(X: np.ndarray) -> type[np.floating]:
+    return np.float32 if X.dtype == np.float32 else np.float64
+
+
+def _chunks(X: np.ndarray) -> list[slice]:
+    """Slices of rows that stay within a few megabytes as float64."""
+    rows = min(_CHUNK_ROWS, max(1, _CHUNK_BYTES // (8 * X.shape[1])))
+    return [slice(start, start + rows) for start in range(0, X.shape[0], rows)]
