@@ -1,0 +1,33 @@
+"""Fixtures and the report header."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+
+def pytest_report_header(config):
+    """Names the code under test, so that a run on the wrong build is seen at once."""
+    try:
+        import ebp
+    except ImportError as error:
+        return f"ebp: not importable ({error})"
+    return f"ebp {ebp.__version__}, level {ebp._core.level}: {ebp._core.module.__file__}"
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(1998)
+
+
+@pytest.fixture(scope="session")
+def data_dir():
+    """The folder with `mnist/` and `digits480/`."""
+    named = os.environ.get("EBP_DATA_DIR")
+    if not named:
+        pytest.skip("EBP_DATA_DIR is not set: no MNIST, no digits480")
+    path = Path(named)
+    if not path.is_dir():
+        pytest.skip(f"EBP_DATA_DIR names no folder: {path}")
+    return path
