@@ -28,17 +28,18 @@ inline std::string shape_of(const py::array& array) {
 }
 
 // Checks that `array` is (rows, columns); rows < 0 allows any number of them. Returns the number of rows.
-inline Index require_rows(const py::array& array, Index rows, Index columns, const char* function, const char* name) {
+inline Index require_rows(const py::array& array, Index rows, Index columns, const char* function,
+                          const char* name) {
   const bool fits = array.ndim() == 2 && (rows < 0 || array.shape(0) == rows) && array.shape(1) == columns;
-  const std::string expected = "(" + (rows < 0 ? std::string("n") : std::to_string(rows)) + ", " +
-                               std::to_string(columns) + ")";
+  const std::string expected =
+      "(" + (rows < 0 ? std::string("n") : std::to_string(rows)) + ", " + std::to_string(columns) + ")";
   require(fits, function, (std::string(name) + " must have shape " + expected).c_str(), shape_of(array));
   return array.shape(0);
 }
 
 inline void require_size(const py::array& array, Index size, const char* function, const char* name) {
-  require(array.size() == size, function, (std::string(name) + " must have " + std::to_string(size) + " values").c_str(),
-          shape_of(array));
+  require(array.size() == size, function,
+          (std::string(name) + " must have " + std::to_string(size) + " values").c_str(), shape_of(array));
 }
 
 }  // namespace ebp::bindings

@@ -21,7 +21,10 @@ bool install(const py::capsule& gemm) {
 
 void bind_base(py::module_& m) {
   m.def(
-      "install_blas", [](const py::capsule& sgemm, const py::capsule& dgemm) { return install<float>(sgemm) && install<double>(dgemm); },
+      "install_blas",
+      [](const py::capsule& sgemm, const py::capsule& dgemm) {
+        return install<float>(sgemm) && install<double>(dgemm);
+      },
       py::arg("sgemm"), py::arg("dgemm"),
       "Use these BLAS entry points from now on; False if their signature is not the expected one.");
 }

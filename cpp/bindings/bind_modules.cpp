@@ -56,7 +56,8 @@ void bind_module(py::module_& m, const std::string& suffix) {
             const Index n = require_rows(x, -1, module.n_inputs(), "backward_curvature", "x");
             require_rows(hy, n, module.n_outputs(), "backward_curvature", "hy");
             A hx({n, module.n_inputs()}), htheta = zeros<T>({module.n_parameters()});
-            module.backward_curvature(n, theta.data(), x.data(), hy.data(), hx.mutable_data(), htheta.mutable_data());
+            module.backward_curvature(n, theta.data(), x.data(), hy.data(), hx.mutable_data(),
+                                      htheta.mutable_data());
             return py::make_tuple(hx, htheta);
           },
           "theta"_a, "x"_a, "hy"_a)
@@ -72,13 +73,14 @@ void bind_module(py::module_& m, const std::string& suffix) {
           "theta"_a, "dtheta"_a, "x"_a, "dx"_a)
       .def(
           "backward_tangent",
-          [](const M& module, const A& theta, const A& dtheta, const A& x, const A& dx, const A& gy, const A& dgy) {
+          [](const M& module, const A& theta, const A& dtheta, const A& x, const A& dx, const A& gy,
+             const A& dgy) {
             const Index n = require_rows(x, -1, module.n_inputs(), "backward_tangent", "x");
             require_rows(gy, n, module.n_outputs(), "backward_tangent", "gy");
             require_rows(dgy, n, module.n_outputs(), "backward_tangent", "dgy");
             A dgx({n, module.n_inputs()}), dgtheta = zeros<T>({module.n_parameters()});
-            module.backward_tangent(n, theta.data(), dtheta.data(), x.data(), dx.data(), gy.data(), dgy.data(),
-                                    dgx.mutable_data(), dgtheta.mutable_data());
+            module.backward_tangent(n, theta.data(), dtheta.data(), x.data(), dx.data(), gy.data(),
+                                    dgy.data(), dgx.mutable_data(), dgtheta.mutable_data());
             return py::make_tuple(dgx, dgtheta);
           },
           "theta"_a, "dtheta"_a, "x"_a, "dx"_a, "gy"_a, "dgy"_a);
@@ -111,7 +113,8 @@ void bind_loss(py::module_& m, const std::string& suffix) {
           [](const L& loss, const A& o, const A& t) {
             Array<T> values(o.shape(0));
             T* to = values.mutable_data();
-            for_rows<T>(o, t, [&](Index k, const T* a, const T* b, Index row) { to[row] = loss.value(k, a, b); });
+            for_rows<T>(o, t,
+                        [&](Index k, const T* a, const T* b, Index row) { to[row] = loss.value(k, a, b); });
             return values;
           },
           "o"_a, "t"_a)
@@ -120,7 +123,9 @@ void bind_loss(py::module_& m, const std::string& suffix) {
           [](const L& loss, const A& o, const A& t) {
             A g({o.shape(0), o.shape(1)});
             T* to = g.mutable_data();
-            for_rows<T>(o, t, [&](Index k, const T* a, const T* b, Index row) { loss.gradient(k, a, b, to + row * k); });
+            for_rows<T>(o, t, [&](Index k, const T* a, const T* b, Index row) {
+              loss.gradient(k, a, b, to + row * k);
+            });
             return g;
           },
           "o"_a, "t"_a)
@@ -129,7 +134,9 @@ void bind_loss(py::module_& m, const std::string& suffix) {
           [](const L& loss, const A& o, const A& t) {
             A h({o.shape(0), o.shape(1)});
             T* to = h.mutable_data();
-            for_rows<T>(o, t, [&](Index k, const T* a, const T* b, Index row) { loss.curvature(k, a, b, to + row * k); });
+            for_rows<T>(o, t, [&](Index k, const T* a, const T* b, Index row) {
+              loss.curvature(k, a, b, to + row * k);
+            });
             return h;
           },
           "o"_a, "t"_a)

@@ -63,7 +63,9 @@ struct Batch {
 
   Batch(GuardedNetwork<T>& self, const Array<T>& X, const Array<T>& t_rows, const std::optional<Array<T>>& w,
         const char* function)
-      : n(require_rows(X, -1, self.network().n_inputs(), function, "X")), x(X.data()), t(t_rows.data()),
+      : n(require_rows(X, -1, self.network().n_inputs(), function, "X")),
+        x(X.data()),
+        t(t_rows.data()),
         weights(w ? w->data() : nullptr) {
     require_rows(t_rows, n, self.network().n_outputs(), function, "T");
     if (w) require_size(*w, n, function, "sample_weight");
@@ -76,7 +78,8 @@ Array<T> summed(GuardedNetwork<T>& self, const Batch<T>& batch,
                 void (Network<T>::*pass)(Index, const T*, const T*, const T*, T*) const) {
   Array<T> sum(self.network().n_parameters());
   T* to = sum.mutable_data();
-  self.read([&](const Network<T>& network) { (network.*pass)(batch.n, batch.x, batch.t, batch.weights, to); });
+  self.read(
+      [&](const Network<T>& network) { (network.*pass)(batch.n, batch.x, batch.t, batch.weights, to); });
   return sum;
 }
 

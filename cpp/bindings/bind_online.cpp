@@ -21,8 +21,8 @@ using Optional = std::optional<Array<T>>;
 
 // The samples' arrays, checked against the network.
 template <class T>
-Samples<T> samples_of(const Network<T>& network, const Array<T>& x, const Array<T>& t, const Optional<T>& weights,
-                      const Optional<T>& shift, const Optional<T>& factor) {
+Samples<T> samples_of(const Network<T>& network, const Array<T>& x, const Array<T>& t,
+                      const Optional<T>& weights, const Optional<T>& shift, const Optional<T>& factor) {
   const char* function = "train_online";
   Samples<T> samples{x.data(), network.n_inputs(), t.data(), weights ? weights->data() : nullptr, {}};
   if (shift) {
@@ -33,7 +33,8 @@ Samples<T> samples_of(const Network<T>& network, const Array<T>& x, const Array<
       require_rows(*factor, network.n_inputs(), samples.n_features, function, "the input_transform's factor");
     else
       require_size(*factor, network.n_inputs(), function, "the input_transform's factor");
-    if (!samples.transform.is_matrix) require_size(*shift, network.n_inputs(), function, "the input_transform's shift");
+    if (!samples.transform.is_matrix)
+      require_size(*shift, network.n_inputs(), function, "the input_transform's shift");
   }
   const Index n = require_rows(x, -1, samples.n_features, function, "X");
   require_rows(t, n, network.n_outputs(), function, "T");
@@ -48,8 +49,8 @@ Array<Index> checked_order(const Array<Index>& order, Index n_samples) {
   return order;
 }
 
-// Serves signals, so that Ctrl-C works, and the user's callback. Taking the GIL costs little but not nothing, so
-// without a callback it is taken only every now and then.
+// Serves signals, so that Ctrl-C works, and the user's callback. Taking the GIL costs little but not nothing,
+// so without a callback it is taken only every now and then.
 class Poll {
  public:
   explicit Poll(const py::object& callback) : callback_(callback), last_(Clock::now()) {}
@@ -74,7 +75,8 @@ template <class T>
 class BoundTrainer {
  public:
   BoundTrainer(py::object network, const RuleOptions& options)
-      : owner_(std::move(network)), guarded_(owner_.cast<GuardedNetwork<T>&>()),
+      : owner_(std::move(network)),
+        guarded_(owner_.cast<GuardedNetwork<T>&>()),
         trainer_(guarded_.network(), options) {}
 
   py::tuple train(const Array<T>& x, const Array<T>& t, const Array<Index>& order, Index batch_size,
@@ -112,7 +114,7 @@ class BoundTrainer {
     trainer_.set_learning_rate(learning_rate);
   }
 
-  Array<T> copy_of(AlignedVector<T> RuleState<T>::*member) {
+  Array<T> copy_of(AlignedVector<T> RuleState<T>::* member) {
     typename GuardedNetwork<T>::Exclusive exclusive(guarded_, "learning_rates");
     const AlignedVector<T>& vector = trainer_.state().*member;
     return Array<T>(Index(vector.size()), vector.data());
@@ -129,9 +131,10 @@ void bind_trainer(py::module_& m, const char* name) {
   using B = BoundTrainer<T>;
   py::class_<B>(m, name)
       .def(py::init<py::object, const RuleOptions&>(), "network"_a, "options"_a)
-      .def("train", &B::train, py::arg("x").noconvert(), py::arg("t").noconvert(), py::arg("order").noconvert(),
-           "batch_size"_a = 1, py::arg("weights").noconvert() = py::none(), py::arg("shift").noconvert() = py::none(),
-           py::arg("factor").noconvert() = py::none(), "callback"_a = py::none())
+      .def("train", &B::train, py::arg("x").noconvert(), py::arg("t").noconvert(),
+           py::arg("order").noconvert(), "batch_size"_a = 1, py::arg("weights").noconvert() = py::none(),
+           py::arg("shift").noconvert() = py::none(), py::arg("factor").noconvert() = py::none(),
+           "callback"_a = py::none())
       .def("learn_one", &B::learn_one, "x"_a, "t"_a)
       .def("set_learning_rate", &B::set_learning_rate, "learning_rate"_a)
       .def_property_readonly("rates", [](B& self) { return self.copy_of(&RuleState<T>::rates); })
@@ -153,14 +156,15 @@ void bind_options(py::module_& m) {
             return RuleOptions{learning_rate, momentum, weight_decay,
                                SdlmOptions{mu, hessian_samples, running, gamma, per_unit}};
           },
-          py::kw_only(), "learning_rate"_a, "momentum"_a, "weight_decay"_a, "mu"_a, "hessian_samples"_a, "running"_a,
-          "gamma"_a, "per_unit"_a);
+          py::kw_only(), "learning_rate"_a, "momentum"_a, "weight_decay"_a, "mu"_a, "hessian_samples"_a,
+          "running"_a, "gamma"_a, "per_unit"_a);
 }
 
 // |psi| after each presentation; psi is updated in place.
-Array<double> bound_online_eigenvalue(GuardedNetwork<double>& guarded, const Array<double>& x, const Array<double>& t,
-                                      const Array<Index>& order, Array<double> psi, const Array<double>& gammas,
-                                      double alpha, const Optional<double>& weights, const Optional<double>& shift,
+Array<double> bound_online_eigenvalue(GuardedNetwork<double>& guarded, const Array<double>& x,
+                                      const Array<double>& t, const Array<Index>& order, Array<double> psi,
+                                      const Array<double>& gammas, double alpha,
+                                      const Optional<double>& weights, const Optional<double>& shift,
                                       const Optional<double>& factor) {
   const auto samples = samples_of(guarded.network(), x, t, weights, shift, factor);
   checked_order(order, x.shape(0));

@@ -22,7 +22,8 @@ AlignedVector<T> values(Index count, unsigned seed) {
 
 // widths: inputs, then the units of every layer, all with the same activation.
 template <class T>
-std::unique_ptr<Network<T>> make_network(const std::vector<Index>& widths, Function function = Function::kScaledTanh,
+std::unique_ptr<Network<T>> make_network(const std::vector<Index>& widths,
+                                         Function function = Function::kScaledTanh,
                                          const std::string& loss = "squared_error", bool bias = true) {
   auto network = std::make_unique<Network<T>>(widths[0], make_loss<T>(loss));
   for (std::size_t l = 1; l < widths.size(); ++l) {

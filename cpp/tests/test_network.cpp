@@ -21,7 +21,8 @@ double mean_loss(const Network<double>& network, Index n, const double* x, const
 
 TEST_CASE("gradient against central differences") {
   for (const char* loss : {"squared_error", "cross_entropy", "binary_cross_entropy"})
-    for (Function function : {Function::kScaledTanh, Function::kTanh, Function::kLogistic, Function::kIdentity}) {
+    for (Function function :
+         {Function::kScaledTanh, Function::kTanh, Function::kLogistic, Function::kIdentity}) {
       auto network = make_network<double>({5, 4, 3}, function, loss);
       const Index n = 7, p = network->n_parameters();
       const auto x = values<double>(n * 5, 1);
@@ -67,7 +68,8 @@ TEST_CASE("the jacobian times an output error is the gradient") {
   auto network = make_network<double>({4, 5, 3});
   const Index p = network->n_parameters();
   const auto x = values<double>(4, 1), t = values<double>(3, 2);
-  std::vector<double> o(3), j(static_cast<std::size_t>(3 * p)), g(static_cast<std::size_t>(p)), product(g.size());
+  std::vector<double> o(3), j(static_cast<std::size_t>(3 * p)), g(static_cast<std::size_t>(p)),
+      product(g.size());
   network->forward(1, x.data(), o.data());
   network->jacobian(1, x.data(), j.data());
   network->gradient(1, x.data(), t.data(), nullptr, g.data());

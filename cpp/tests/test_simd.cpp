@@ -44,11 +44,13 @@ TEST_CASE_TEMPLATE("partial steps touch nothing beyond the end", T, float, doubl
 TEST_CASE_TEMPLATE("elementary functions", T, float, double) {
   for (double x : {-800.0, -90.0, -19.4, -3.0, -0.5, -1e-8, 0.0, 1e-8, 0.5, 3.0, 19.4, 90.0, 800.0}) {
     const T rounded = T(x);
-    const double exact_tanh = std::tanh(double(rounded)), exact_logistic = 1 / (1 + std::exp(-double(rounded)));
+    const double exact_tanh = std::tanh(double(rounded)),
+                 exact_logistic = 1 / (1 + std::exp(-double(rounded)));
     const double unit = 4 * double(std::numeric_limits<T>::epsilon());
     CHECK(std::abs(double(tanh<T>(broadcast(rounded))[0]) - exact_tanh) <= unit * std::abs(exact_tanh));
     const double tiny = double(std::numeric_limits<T>::min());
-    CHECK(std::abs(double(logistic<T>(broadcast(rounded))[0]) - exact_logistic) <= unit * exact_logistic + 2 * tiny);
+    CHECK(std::abs(double(logistic<T>(broadcast(rounded))[0]) - exact_logistic) <=
+          unit * exact_logistic + 2 * tiny);
   }
   const T nan = std::numeric_limits<T>::quiet_NaN();
   CHECK(std::isnan(tanh<T>(broadcast(nan))[0]));

@@ -33,12 +33,15 @@ struct Data {
 
 TEST_CASE("one update a sample is the batch passes' gradient applied") {
   for (const RuleOptions& options :
-       {sgd(0.05), sgd(0.05, 0.9), sgd(0.05, 0.5, 0.01), sdlm(false, false), sdlm(false, true), sdlm(false, false, 0.9),
-        sdlm(true, false), sdlm(true, true), sdlm(true, false, 0.5, 0.01), sdlm(true, true, 0.5, 0.01)}) {
+       {sgd(0.05), sgd(0.05, 0.9), sgd(0.05, 0.5, 0.01), sdlm(false, false), sdlm(false, true),
+        sdlm(false, false, 0.9), sdlm(true, false), sdlm(true, true), sdlm(true, false, 0.5, 0.01),
+        sdlm(true, true, 0.5, 0.01)}) {
     Data<double> data;
-    auto streamed = make_network<double>({kInputs, 19, 6, kOutputs}), expected = make_network<double>({kInputs, 19, 6, kOutputs});
+    auto streamed = make_network<double>({kInputs, 19, 6, kOutputs}),
+         expected = make_network<double>({kInputs, 19, 6, kOutputs});
     Trainer<double> trainer(*streamed, options);
-    const Outcome outcome = trainer.train(data.samples(), data.order.data(), kSamples, 1, data.losses.data(), nullptr);
+    const Outcome outcome =
+        trainer.train(data.samples(), data.order.data(), kSamples, 1, data.losses.data(), nullptr);
     CHECK(outcome.status == Status::kOk);
 
     RuleState<double> state(*expected, options);
@@ -69,8 +72,10 @@ TEST_CASE("one update a sample is the batch passes' gradient applied") {
 TEST_CASE("layers without bias, and widths around the vectors'") {
   for (Index width : {1, 2, 3, 4, 5, 8, 15, 16, 17, 31, 33}) {
     Data<float> data;
-    auto single = make_network<float>({kInputs, width, kOutputs}, Function::kTanh, "squared_error", width % 2 == 0);
-    auto whole = make_network<float>({kInputs, width, kOutputs}, Function::kTanh, "squared_error", width % 2 == 0);
+    auto single =
+        make_network<float>({kInputs, width, kOutputs}, Function::kTanh, "squared_error", width % 2 == 0);
+    auto whole =
+        make_network<float>({kInputs, width, kOutputs}, Function::kTanh, "squared_error", width % 2 == 0);
     Trainer<float> one(*single, sgd(0.05, 0.5)), all(*whole, sgd(0.05, 0.5));
     for (Index row = 0; row < kSamples; ++row)
       one.learn_one(data.x.data() + row * kInputs, data.t.data() + row * kOutputs);
@@ -81,14 +86,16 @@ TEST_CASE("layers without bias, and widths around the vectors'") {
 
 TEST_CASE("mini-batches use the mean gradient, the last one being smaller") {
   Data<double> data;
-  auto trained = make_network<double>({kInputs, 5, kOutputs}), expected = make_network<double>({kInputs, 5, kOutputs});
+  auto trained = make_network<double>({kInputs, 5, kOutputs}),
+       expected = make_network<double>({kInputs, 5, kOutputs});
   Trainer<double> trainer(*trained, sgd(0.1));
   trainer.train(data.samples(), data.order.data(), kSamples, 8, data.losses.data(), nullptr);
   const Index p = expected->n_parameters();
   std::vector<double> g(static_cast<std::size_t>(p));
   for (Index start = 0; start < kSamples; start += 8) {
     const Index rows = std::min<Index>(8, kSamples - start);
-    expected->gradient(rows, data.x.data() + start * kInputs, data.t.data() + start * kOutputs, nullptr, g.data());
+    expected->gradient(rows, data.x.data() + start * kInputs, data.t.data() + start * kOutputs, nullptr,
+                       g.data());
     for (Index k = 0; k < p; ++k) expected->parameters()[k] -= 0.1 * g[std::size_t(k)] / double(rows);
   }
   CHECK(largest_difference(trained->parameters(), expected->parameters(), p) < 1e-12);
@@ -99,7 +106,8 @@ TEST_CASE("divergence leaves the last good parameters") {
   data.x[30 * kInputs] = std::nanf("");
   auto network = make_network<float>({kInputs, 5, kOutputs}, Function::kIdentity);
   Trainer<float> trainer(*network, sgd(0.01));
-  const Outcome outcome = trainer.train(data.samples(), data.order.data(), kSamples, 1, data.losses.data(), nullptr);
+  const Outcome outcome =
+      trainer.train(data.samples(), data.order.data(), kSamples, 1, data.losses.data(), nullptr);
   CHECK(outcome.status == Status::kDiverged);
   CHECK(outcome.n_samples == 31);
   for (Index k = 0; k < network->n_parameters(); ++k) CHECK(std::isfinite(network->parameters()[k]));
@@ -124,7 +132,8 @@ TEST_CASE("progress may stop or throw") {
 
 TEST_CASE("normalising on the way in equals normalising first") {
   Data<double> data;
-  const auto shift = values<double>(kInputs, 4), factor = values<double>(kInputs, 5), matrix = values<double>(4 * kInputs, 6);
+  const auto shift = values<double>(kInputs, 4), factor = values<double>(kInputs, 5),
+             matrix = values<double>(4 * kInputs, 6);
   for (bool is_matrix : {false, true}) {
     const Index inputs = is_matrix ? 4 : kInputs;
     AlignedVector<double> z(static_cast<std::size_t>(kSamples * inputs));
@@ -137,12 +146,14 @@ TEST_CASE("normalising on the way in equals normalising first") {
                    (is_matrix ? matrix[std::size_t(i * kInputs + f)] : factor[std::size_t(i)]);
         z[std::size_t(row * inputs + i)] = sum;
       }
-    auto inside = make_network<double>({inputs, 5, kOutputs}), outside = make_network<double>({inputs, 5, kOutputs});
+    auto inside = make_network<double>({inputs, 5, kOutputs}),
+         outside = make_network<double>({inputs, 5, kOutputs});
     Trainer<double> a(*inside, sgd(0.05)), b(*outside, sgd(0.05));
     Samples<double> samples = data.samples();
     samples.transform = {shift.data(), is_matrix ? matrix.data() : factor.data(), is_matrix};
     a.train(samples, data.order.data(), kSamples, 1, data.losses.data(), nullptr);
-    b.train({z.data(), inputs, data.t.data(), nullptr, {}}, data.order.data(), kSamples, 1, data.losses.data(), nullptr);
+    b.train({z.data(), inputs, data.t.data(), nullptr, {}}, data.order.data(), kSamples, 1,
+            data.losses.data(), nullptr);
     CHECK(largest_difference(inside->parameters(), outside->parameters(), inside->n_parameters()) < 1e-12);
   }
 }

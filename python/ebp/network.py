@@ -56,8 +56,8 @@ class Network:
         Per-sample loss E: ½ Σ (d − o)²; the cross-entropy of the softmax of the outputs; or, summed over
         outputs, that of their logistic function. Over a data set everything is the mean over samples.
     weight_init : str or array of shape (n_parameters,), default="lecun"
-        "lecun": normal with σ = fan_in**-0.5, (16), which gives total inputs of unit variance for normalised data.
-        "lecun_uniform": the same σ, uniform. "xavier", "he", "lenet" (U(±2.4/fan_in)), or the values
+        "lecun": normal with σ = fan_in**-0.5, (16), which gives total inputs of unit variance for normalised
+        data. "lecun_uniform": the same σ, uniform. "xavier", "he", "lenet" (U(±2.4/fan_in)), or the values
         themselves. Biases start at 0, and fan_in does not count them.
     dtype : {"float32", "float64"}, default="float32"
         Type of the parameters and of all arithmetic.
@@ -354,9 +354,6 @@ class Network:
     def __reduce__(self) -> tuple[Any, ...]:
         state = (self._layers, self._input_shape, self._loss, np.array(self.parameters), self._dtype.name)
         return _rebuild, state
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Network:
-        return self.copy()
 
     def _inputs(self, X: Any, function: str) -> np.ndarray:
         return as_rows(X, self.n_inputs, self._dtype, function, "X")

@@ -9,16 +9,15 @@ import copy
 from typing import Any
 
 import numpy as np
-from scipy.linalg import eigh
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
+
+from ._moments import Moments, chunks, principal_directions, shift_and_scale
 
 METHODS = ("auto", "center", "standard", "global", "decorrelate", "zca", "minmax")
 _ROTATIONS = ("decorrelate", "zca")
 _INTEGERS = (int, np.integer)
 _NUMBERS = (int, float, np.integer, np.floating)
-_CHUNK_ROWS = 4096
-_CHUNK_BYTES = 4 << 20
 
 
 class InputNormalizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
@@ -95,7 +94,7 @@ class InputNormalizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     """
 
     method_: str
-    _moments: _Moments
+    _moments: Moments
 
     def __init__(self, method="standard", *, eps=1e-8, n_components=None):
         self.method = method
@@ -158,7 +157,7 @@ class InputNormalizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         X = validate_data(self, X, dtype="numeric", reset=False)
         shift, factor = self._affine()
         Z = np.empty((X.shape[0], len(factor)), dtype=_output_dtype(X))
-        for rows in _chunks(X):
+        for rows in chunks(X):
             centered = np.subtract(X[rows], shift, dtype=np.float64)
             Z[rows] = centered * factor if factor.ndim == 1 else centered @ factor.T
         return Z
@@ -189,7 +188,7 @@ class InputNormalizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
                 f"[InputNormalizer.inverse_transform] X must have {n_outputs} columns; got {X.shape[1]}"
             )
         original = np.empty((X.shape[0], self.n_features_in_), dtype=_output_dtype(X))
-        for rows in _chunks(X):
+        for rows in chunks(X):
             Z = X[rows].astype(np.float64)
             if self.method_ == "zca":
                 Z = Z @ self.components_.T
@@ -241,24 +240,24 @@ class InputNormalizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
         # Work on a copy, so that an error or an interrupt leaves the statistics as they were.
         with_scatter = self.method in _ROTATIONS
-        moments = _Moments(X.shape[1], with_scatter) if reset else copy.deepcopy(self._moments)
+        moments = Moments(X.shape[1], with_scatter) if reset else copy.deepcopy(self._moments)
         with np.errstate(over="ignore", invalid="ignore"):
-            for rows in _chunks(X):
+            for rows in chunks(X):
                 moments.add(X[rows], None if weight is None else weight[rows])
             method = self._resolve(moments) if reset else self.method_
-            mean, scale = _shift_and_scale(moments, method, self.eps)
+            mean, scale = shift_and_scale(moments, method, self.eps)
         if not np.isfinite([moments.weight, *moments.variance, *scale]).all():
             raise ValueError(f"[{where}] variances must be below the largest float64; got an overflow")
         components = None
         if method in _ROTATIONS:
             n_components = self.n_components if method == "decorrelate" else None
-            components, scale = _principal_directions(moments, self.eps, n_components)
+            components, scale = principal_directions(moments, self.eps, n_components)
 
         self.method_, self._moments, self.n_samples_seen_ = method, moments, moments.weight
         self.mean_, self.scale_, self.components_ = mean, scale, components
         return self
 
-    def _resolve(self, moments: _Moments) -> str:
+    def _resolve(self, moments: Moments) -> str:
         """The method in use; "auto" compares the ranges of the columns."""
         if self.method != "auto":
             return self.method
@@ -292,112 +291,6 @@ class InputNormalizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         return tags
 
 
-class _Moments:
-    """Weighted mean, second moments about the mean and range of each column, built up chunk by chunk.
-
-    Chunks are merged with the update of Chan, Golub and LeVeque (1979), which never subtracts large sums.
-    """
-
-    def __init__(self, n_features: int, with_scatter: bool):
-        self.weight: int | float = 0
-        self.mean = np.zeros(n_features)
-        self.low = np.full(n_features, np.inf)
-        self.high = np.full(n_features, -np.inf)
-        self.rounding = float(np.finfo(np.float64).eps)
-        # (n_features, n_features) sums of products, or only their diagonal.
-        self.scatter = np.zeros((n_features, n_features) if with_scatter else n_features)
-
-    def add(self, rows: np.ndarray, weight: np.ndarray | None) -> None:
-        if weight is not None:
-            rows, weight = rows[weight > 0], weight[weight > 0]
-        if not len(rows):
-            return
-        if rows.dtype.kind == "f":
-            self.rounding = max(self.rounding, float(np.finfo(rows.dtype).eps))
-        self.low = np.minimum(self.low, rows.min(axis=0))
-        self.high = np.maximum(self.high, rows.max(axis=0))
-
-        # Deviations from the first row stay small where the mean is large, so that their sum is accurate.
-        origin = rows[0].astype(np.float64)
-        deviation = np.subtract(rows, origin, dtype=np.float64)
-        if weight is None:
-            total: int | float = len(rows)
-            average = deviation.sum(axis=0) / total
-            deviation -= average
-        else:
-            total = float(weight.sum())
-            average = weight @ deviation / total
-            deviation -= average
-            deviation *= np.sqrt(weight)[:, None]
-
-        merged = self.weight + total
-        step = origin + average - self.mean
-        gain = step * (self.weight * (total / merged))
-        if self.scatter.ndim == 2:
-            self.scatter += deviation.T @ deviation
-            self.scatter += np.outer(gain, step)
-        else:
-            self.scatter += np.einsum("ij,ij->j", deviation, deviation)
-            self.scatter += gain * step
-        self.mean = self.mean + step * (total / merged)
-        self.weight = merged
-
-    @property
-    def variance(self) -> np.ndarray:
-        return (np.diagonal(self.scatter) if self.scatter.ndim == 2 else self.scatter) / self.weight
-
-    def constant(self, eps: float) -> np.ndarray:
-        """Which columns do not vary beyond rounding; the range of a constant column is exactly 0."""
-        tolerance = max(eps, 4 * self.rounding) * np.maximum(np.abs(self.low), np.abs(self.high))
-        return (self.high - self.low <= tolerance) | (self.variance < np.finfo(np.float64).tiny)
-
-
-def _shift_and_scale(moments: _Moments, method: str, eps: float) -> tuple[np.ndarray, np.ndarray]:
-    """Column-wise shift and scale; the rotations take only the shift."""
-    if method == "standard":
-        return moments.mean, np.where(moments.constant(eps), 1.0, np.sqrt(moments.variance))
-    if method == "minmax":
-        half = moments.high / 2 - moments.low / 2
-        return moments.low + half, np.where(moments.constant(eps), 1.0, half)
-    if method == "global":
-        mean = moments.mean.mean()
-        variance = np.mean(moments.variance + (moments.mean - mean) ** 2)
-        low, high = moments.low.min(), moments.high.max()
-        tolerance = max(eps, 4 * moments.rounding) * max(abs(low), abs(high))
-        varies = high - low > tolerance and variance >= np.finfo(np.float64).tiny
-        scale = np.sqrt(variance) if varies else 1.0
-        return np.full_like(moments.mean, mean), np.full_like(moments.mean, scale)
-    return moments.mean, np.ones_like(moments.mean)
-
-
-def _principal_directions(
-    moments: _Moments, eps: float, n_components: int | float | None
-) -> tuple[np.ndarray, np.ndarray]:
-    """Orthonormal directions (k, n_features) and their standard deviations (k,), largest first."""
-    varying = ~moments.constant(eps)
-    n_features = len(varying)
-    if not varying.any():
-        return np.eye(1, n_features), np.ones(1)
-    # Rounding noise of constant columns must not look like a direction.
-    covariance = moments.scatter * np.outer(varying, varying) / moments.weight
-    eigenvalues, vectors = eigh(covariance, check_finite=False)
-    eigenvalues, directions = eigenvalues[::-1], vectors.T[::-1]
-    # eps = 0 still drops what eigh cannot tell from 0.
-    floor = max(eps, n_features * np.finfo(np.float64).eps) * eigenvalues[0]
-    k = int(np.count_nonzero(eigenvalues > floor))
-    if isinstance(n_components, _INTEGERS):
-        k = min(k, int(n_components))
-    elif n_components is not None:
-        explained = np.cumsum(eigenvalues[:k]) / eigenvalues[:k].sum()
-        k = min(k, int(np.searchsorted(explained, n_components)) + 1)
-    directions = directions[:k]
-    # The first of the entries that are largest up to rounding decides the sign, so that ties decide alike.
-    size = np.abs(directions)
-    leading = np.argmax(size >= (1 - 1e-6) * size.max(axis=1, keepdims=True), axis=1)
-    signs = np.sign(directions[np.arange(k), leading])
-    return np.ascontiguousarray(directions * signs[:, None]), np.sqrt(eigenvalues[:k])
-
-
 def _check_weight(where: str, sample_weight: Any, n_samples: int) -> np.ndarray | None:
     if sample_weight is None:
         return None
@@ -411,9 +304,3 @@ def _check_weight(where: str, sample_weight: Any, n_samples: int) -> np.ndarray 
 
 def _output_dtype(X: np.ndarray) -> type[np.floating]:
     return np.float32 if X.dtype == np.float32 else np.float64
-
-
-def _chunks(X: np.ndarray) -> list[slice]:
-    """Slices of rows that stay within a few megabytes as float64."""
-    rows = min(_CHUNK_ROWS, max(1, _CHUNK_BYTES // (8 * X.shape[1])))
-    return [slice(start, start + rows) for start in range(0, X.shape[0], rows)]

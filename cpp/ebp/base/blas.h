@@ -19,8 +19,9 @@ struct Table {
 template <class T>
 void install(const Table<T>& table);
 
-// While it lives, products of this thread run on this thread alone, by Eigen: an installed BLAS may share them out
-// among threads of its own, which changes the last digits and crowds out others when many small products are made.
+// While it lives, products of this thread run on this thread alone, by Eigen: an installed BLAS may share
+// them out among threads of its own, which changes the last digits and crowds out others when many small
+// products are made.
 class Serial {
  public:
   Serial();

@@ -166,7 +166,8 @@ inline Pack<T> sums(Pack<T> (&packs)[kLanes<T>]) {
   constexpr std::make_integer_sequence<int, n> all;
   const auto halve = [&]<int kBlock>() __attribute__((always_inline)) {
 #pragma GCC unroll 16
-    for (int r = 0; r < n / (2 * kBlock); ++r) packs[r] = merge<T, kBlock>(packs[2 * r], packs[2 * r + 1], all);
+    for (int r = 0; r < n / (2 * kBlock); ++r)
+      packs[r] = merge<T, kBlock>(packs[2 * r], packs[2 * r + 1], all);
   };
   halve.template operator()<1>();
   if constexpr (n > 2) halve.template operator()<2>();
@@ -175,8 +176,8 @@ inline Pack<T> sums(Pack<T> (&packs)[kLanes<T>]) {
   return packs[0];
 }
 
-// Whether every value is finite: a sum of products with 0 is 0 unless something was not. Without an early exit
-// it runs at the speed of memory.
+// Whether every value is finite: a sum of products with 0 is 0 unless something was not. Without an early
+// exit it runs at the speed of memory.
 template <class T>
 inline bool all_finite(const T* values, Index count) {
   Pack<T> zeros{};
@@ -190,14 +191,14 @@ struct ExpConstants;
 template <>
 struct ExpConstants<float> {
   static constexpr int kMantissa = 23, kBias = 127, kTerms = 8;
-  static constexpr float kRounder = 12582912.0f;                         // 1.5 * 2^23
+  static constexpr float kRounder = 12582912.0f;  // 1.5 * 2^23
   static constexpr float kLn2High = 0.693359375f, kLn2Low = -2.12194440e-4f;
-  static constexpr float kSmallest = -87.0f;                             // e^x is normal above
+  static constexpr float kSmallest = -87.0f;  // e^x is normal above
 };
 template <>
 struct ExpConstants<double> {
   static constexpr int kMantissa = 52, kBias = 1023, kTerms = 14;
-  static constexpr double kRounder = 6755399441055744.0;                 // 1.5 * 2^52
+  static constexpr double kRounder = 6755399441055744.0;  // 1.5 * 2^52
   static constexpr double kLn2High = 0.693147180369123816490, kLn2Low = 1.90821492927058770002e-10;
   static constexpr double kSmallest = -708.0;
 };
@@ -236,7 +237,8 @@ inline ReducedExp<T> reduced_exp(Pack<T> x) {
 template <class T>
 inline Pack<T> tanh(Pack<T> x) {
   const Pack<T> magnitude = x < T(0) ? -x : x;
-  // Beyond 20, tanh is 1 in both precisions; the bound also keeps the exponential in range. NaN passes through.
+  // Beyond 20, tanh is 1 in both precisions; the bound also keeps the exponential in range. NaN passes
+  // through.
   const Pack<T> bounded = magnitude > T(20) ? broadcast(T(20)) : magnitude;
   const auto [scale, em1] = reduced_exp<T>(T(-2) * bounded);
   const Pack<T> e = scale * em1 + (scale - T(1));

@@ -33,12 +33,14 @@ std::vector<ParameterBlock> Dense<T>::parameter_blocks() const {
 
 template <class T>
 void Dense<T>::product(Index n, const T* weights, const T* x, T beta, T* y) const {
-  blas::gemm(blas::Op::kPlain, blas::Op::kTransposed, n, this->n_outputs(), this->n_inputs(), x, weights, beta, y);
+  blas::gemm(blas::Op::kPlain, blas::Op::kTransposed, n, this->n_outputs(), this->n_inputs(), x, weights,
+             beta, y);
 }
 
 template <class T>
 void Dense<T>::transposed_product(Index n, const T* weights, const T* gy, T beta, T* gx) const {
-  blas::gemm(blas::Op::kPlain, blas::Op::kPlain, n, this->n_inputs(), this->n_outputs(), gy, weights, beta, gx);
+  blas::gemm(blas::Op::kPlain, blas::Op::kPlain, n, this->n_inputs(), this->n_outputs(), gy, weights, beta,
+             gx);
 }
 
 template <class T>
@@ -72,14 +74,15 @@ void Dense<T>::backward_curvature(Index n, const T* theta, const T* x, const T* 
 }
 
 template <class T>
-void Dense<T>::forward_tangent(Index n, const T* theta, const T* dtheta, const T* x, const T* dx, T* dy) const {
+void Dense<T>::forward_tangent(Index n, const T* theta, const T* dtheta, const T* x, const T* dx,
+                               T* dy) const {
   forward(n, dtheta, x, dy);
   product(n, theta, dx, T(1), dy);
 }
 
 template <class T>
-void Dense<T>::backward_tangent(Index n, const T* theta, const T* dtheta, const T* x, const T* dx, const T* gy,
-                                const T* dgy, T* dgx, T* dgtheta) const {
+void Dense<T>::backward_tangent(Index n, const T* theta, const T* dtheta, const T* x, const T* dx,
+                                const T* gy, const T* dgy, T* dgx, T* dgtheta) const {
   accumulate(n, x, dgy, bias_, dgtheta);
   accumulate(n, dx, gy, false, dgtheta);  // the bias's input is constant, so its tangent is 0
   if (!dgx) return;

@@ -18,7 +18,8 @@ class Dense final : public Module<T> {
   void forward(Index n, const T* theta, const T* x, T* y) const override;
   void backward(Index n, const T* theta, const T* x, const T* gy, T* gx, T* gtheta) const override;
   void backward_curvature(Index n, const T* theta, const T* x, const T* hy, T* hx, T* htheta) const override;
-  void forward_tangent(Index n, const T* theta, const T* dtheta, const T* x, const T* dx, T* dy) const override;
+  void forward_tangent(Index n, const T* theta, const T* dtheta, const T* x, const T* dx,
+                       T* dy) const override;
   void backward_tangent(Index n, const T* theta, const T* dtheta, const T* x, const T* dx, const T* gy,
                         const T* dgy, T* dgx, T* dgtheta) const override;
 

@@ -32,7 +32,9 @@ class SquaredError final : public Loss<T> {
 
   void curvature(Index k, const T*, const T*, T* h) const override { std::fill_n(h, k, T(1)); }
 
-  void curvature_product(Index k, const T*, const T*, const T* v, T* hv) const override { std::copy_n(v, k, hv); }
+  void curvature_product(Index k, const T*, const T*, const T* v, T* hv) const override {
+    std::copy_n(v, k, hv);
+  }
 };
 
 // E = -sum_i t_i log p_i, p = softmax(o); with the sum of the targets s: g = s p - t, H = s (diag p - p p').
@@ -95,7 +97,8 @@ class BinaryCrossEntropy final : public Loss<T> {
 
   T value(Index k, const T* o, const T* t) const override {
     T loss = 0;
-    for (Index i = 0; i < k; ++i) loss += std::max(o[i], T(0)) + std::log1p(std::exp(-std::abs(o[i]))) - t[i] * o[i];
+    for (Index i = 0; i < k; ++i)
+      loss += std::max(o[i], T(0)) + std::log1p(std::exp(-std::abs(o[i]))) - t[i] * o[i];
     return loss;
   }
 

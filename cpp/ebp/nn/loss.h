@@ -8,7 +8,8 @@
 
 namespace ebp {
 
-// Rows are samples; o (outputs), t (targets) and every result are (k) for one sample. Results are overwritten.
+// Rows are samples; o (outputs), t (targets) and every result are (k) for one sample. Results are
+// overwritten.
 template <class T>
 class Loss {
  public:

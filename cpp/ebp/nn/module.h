@@ -45,15 +45,17 @@ class Module {
 
   // Diagonal second derivatives in Gauss-Newton form: hx (n, i), may be null, from hy (n, o);
   // htheta (p) accumulated, the sum over rows. (54)-(58).
-  virtual void backward_curvature(Index n, const T* theta, const T* x, const T* hy, T* hx, T* htheta) const = 0;
+  virtual void backward_curvature(Index n, const T* theta, const T* x, const T* hy, T* hx,
+                                  T* htheta) const = 0;
 
   // R-operator forward: dy (n, o) = R{y} along dtheta (p) and dx (n, i). Section 7.5.
-  virtual void forward_tangent(Index n, const T* theta, const T* dtheta, const T* x, const T* dx, T* dy) const = 0;
+  virtual void forward_tangent(Index n, const T* theta, const T* dtheta, const T* x, const T* dx,
+                               T* dy) const = 0;
 
   // R-operator backward: dgx (n, i), may be null, = R{gx} and dgtheta (p), accumulated, = R{gtheta},
   // from gy (n, o) and dgy = R{gy} (n, o). Section 7.5.
-  virtual void backward_tangent(Index n, const T* theta, const T* dtheta, const T* x, const T* dx, const T* gy,
-                                const T* dgy, T* dgx, T* dgtheta) const = 0;
+  virtual void backward_tangent(Index n, const T* theta, const T* dtheta, const T* x, const T* dx,
+                                const T* gy, const T* dgy, T* dgx, T* dgtheta) const = 0;
 
  private:
   Index n_inputs_, n_outputs_, n_parameters_;

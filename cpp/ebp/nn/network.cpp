@@ -22,7 +22,8 @@ Index block_rows(Index n) {
 }  // namespace
 
 template <class T>
-Network<T>::Network(Index n_inputs, std::unique_ptr<Loss<T>> loss) : n_inputs_(n_inputs), loss_(std::move(loss)) {
+Network<T>::Network(Index n_inputs, std::unique_ptr<Loss<T>> loss)
+    : n_inputs_(n_inputs), loss_(std::move(loss)) {
   require(n_inputs >= 1, "Network", "the number of inputs must be at least 1", n_inputs);
 }
 

@@ -35,7 +35,8 @@ void Tape<T>::backward(const T* gy, T* gtheta) {
 }
 
 template <class T>
-void Tape<T>::add_gradient(Index n, const T* theta, const T* x, const T* t, const T* weights, T* g, T* losses) {
+void Tape<T>::add_gradient(Index n, const T* theta, const T* x, const T* t, const T* weights, T* g,
+                           T* losses) {
   const Index k = network_.n_outputs();
   const T* y = forward(n, theta, x);
   for (Index row = 0; row < n; ++row) {

@@ -19,10 +19,10 @@ using simd::Pack;
 template <class T>
 struct Sweep {
   Index n_inputs, n_outputs;
-  T* weights;     // (o, i), followed by bias (o) if has_bias; likewise the next three
-  T* velocity;    // null without momentum
-  T* rates;       // effective rates
-  T* curvature;   // h, null for SGD
+  T* weights;    // (o, i), followed by bias (o) if has_bias; likewise the next three
+  T* velocity;   // null without momentum
+  T* rates;      // effective rates
+  T* curvature;  // h, null for SGD
   bool has_bias;
   const T* delta;       // (o) dE/dy
   const T* hy;          // (o) d2E/dy2, null unless h runs along
@@ -35,10 +35,10 @@ struct Sweep {
 // rate (delta x + decay w), one rate a unit
 template <class T, bool kDecay>
 struct UnitRate {
-  static constexpr bool kRunning = false;
   T step, shrink;
 
-  UnitRate(const Sweep<T>& s, Index j) : step(s.unit_rates[j] * s.delta[j]), shrink(s.unit_rates[j] * s.decay) {}
+  UnitRate(const Sweep<T>& s, Index j)
+      : step(s.unit_rates[j] * s.delta[j]), shrink(s.unit_rates[j] * s.decay) {}
 
   template <class Lanes>
   Pack<T> change(Pack<T> w, Pack<T> x, Index, Lanes) const {
@@ -53,11 +53,11 @@ struct UnitRate {
 // rate (delta x + decay w), one frozen rate a weight
 template <class T, bool kDecay>
 struct WeightRate {
-  static constexpr bool kRunning = false;
   const T* rates;
   T delta, decay;
 
-  WeightRate(const Sweep<T>& s, Index j) : rates(s.rates + j * s.n_inputs), delta(s.delta[j]), decay(s.decay) {}
+  WeightRate(const Sweep<T>& s, Index j)
+      : rates(s.rates + j * s.n_inputs), delta(s.delta[j]), decay(s.decay) {}
 
   template <class Lanes>
   Pack<T> change(Pack<T> w, Pack<T> x, Index i, Lanes lanes) const {
@@ -72,7 +72,6 @@ struct WeightRate {
 // The same with h and so the rate following (62) and (61) at every sample.
 template <class T, bool kDecay>
 struct RunningRate {
-  static constexpr bool kRunning = true;
   T* h;
   T delta, decay, keep, gain, epsilon, mu;
 
@@ -132,8 +131,8 @@ inline std::array<Row, sizeof...(r)> make_rows(const Sweep<T>& s, Index j, std::
   return {Row(s, j + Index(r))...};
 }
 
-// sums[r] = partial sums of row j + r of W x, after updating these rows with the sample before, whose input was
-// `last`.
+// sums[r] = partial sums of row j + r of W x, after updating these rows with the sample before, whose input
+// was `last`.
 template <int kCount, class Update, class T>
 inline __attribute__((always_inline)) void product_rows(const Sweep<T>& s, Index j, const T* last, const T* x,
                                                         Pack<T>* sums) {
@@ -160,9 +159,9 @@ inline __attribute__((always_inline)) void product_rows(const Sweep<T>& s, Index
   for (int r = 0; r < kCount; ++r) sums[r] = partial[r];
 }
 
-// Updates rows [j, j + kCount) with the present sample, whose input is x, after adding what they pass down with
-// their weights as they were: e_below (i) += W' delta, c_below (i) += (W^2)' hy. A null e_below: nothing is
-// passed down; c_below counts only where kCurvature.
+// Updates rows [j, j + kCount) with the present sample, whose input is x, after adding what they pass down
+// with their weights as they were: e_below (i) += W' delta, c_below (i) += (W^2)' hy. A null e_below: nothing
+// is passed down; c_below counts only where kCurvature.
 template <int kCount, class Update, bool kBelow, bool kCurvature, class T>
 inline void backward_rows(const Sweep<T>& s, Index j, const T* x, T* e_below, T* c_below) {
   const auto update = make_rows<Update>(s, j, std::make_index_sequence<kCount>{});
@@ -190,12 +189,13 @@ inline void backward_rows(const Sweep<T>& s, Index j, const T* x, T* e_below, T*
   });
 }
 
-// Rows a sweep treats together: enough to share the loads of the input, few enough for the registers and for the
-// streams that the processor can fetch ahead. 8 and 16 rows were slower on large layers and no faster on small ones.
+// Rows a sweep treats together: enough to share the loads of the input, few enough for the registers and for
+// the streams that the processor can fetch ahead. 8 and 16 rows were slower on large layers and no faster on
+// small ones.
 inline constexpr int kRows = 4;
 
-// Calls emit(j, totals, lanes) with kLanes (or the last few) rows' totals of W x at a time, after updating W with
-// the sample before, whose input was `last`.
+// Calls emit(j, totals, lanes) with kLanes (or the last few) rows' totals of W x at a time, after updating W
+// with the sample before, whose input was `last`.
 template <class Update, class T, class Emit>
 void products(const Sweep<T>& s, const T* last, const T* x, Emit&& emit) {
   constexpr int kLanes = int(simd::kLanes<T>);

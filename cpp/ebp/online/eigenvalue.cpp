@@ -13,8 +13,8 @@ double norm(const double* psi, Index p) { return std::sqrt(std::inner_product(ps
 
 }  // namespace
 
-void online_eigenvalue(const Network<double>& network, const Samples<double>& samples, const Index* order, Index n,
-                       double alpha, const double* gammas, double* psi, double* norms) {
+void online_eigenvalue(const Network<double>& network, const Samples<double>& samples, const Index* order,
+                       Index n, double alpha, const double* gammas, double* psi, double* norms) {
   const Index p = network.n_parameters(), k = network.n_outputs();
   const double* theta = network.parameters();
   Tape<double> tape(network, 1);

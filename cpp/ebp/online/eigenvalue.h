@@ -1,8 +1,8 @@
 // The largest eigenvalue of the Hessian, estimated while samples pass by. Section 9.2, (64).
 #pragma once
 
-#include "ebp/online/feed.h"
 #include "ebp/nn/network.h"
+#include "ebp/online/feed.h"
 
 namespace ebp {
 
@@ -11,7 +11,7 @@ namespace ebp {
 //
 // psi (p) is read and updated; it may not be 0. gammas (n) has one gamma a presentation; norms (n) gets
 // |psi| after each. The network is not changed. Double precision, as the gradients are nearly equal.
-void online_eigenvalue(const Network<double>& network, const Samples<double>& samples, const Index* order, Index n,
-                       double alpha, const double* gammas, double* psi, double* norms);
+void online_eigenvalue(const Network<double>& network, const Samples<double>& samples, const Index* order,
+                       Index n, double alpha, const double* gammas, double* psi, double* norms);
 
 }  // namespace ebp

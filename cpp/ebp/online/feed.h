@@ -21,10 +21,10 @@ struct InputTransform {
 // Samples to learn from. Index letters: f features, i network inputs, o outputs.
 template <class T>
 struct Samples {
-  const T* x;                    // (samples, f)
-  Index n_features;              // f; equals i unless the transform is a matrix
-  const T* t;                    // (samples, o)
-  const T* weights;              // (samples), or null for 1
+  const T* x;        // (samples, f)
+  Index n_features;  // f; equals i unless the transform is a matrix
+  const T* t;        // (samples, o)
+  const T* weights;  // (samples), or null for 1
   InputTransform<T> transform;
 };
 
@@ -44,6 +44,13 @@ class Feed {
     T* z = rows_[next_].data();
     transform(x, z);
     return z;
+  }
+
+  // Starts to bring a sample's row into cache: rows in random order are nothing that the processor foresees.
+  void prefetch(Index sample) const {
+    const T* x = samples_.x + sample * samples_.n_features;
+    constexpr Index kLine = 64 / Index(sizeof(T));
+    for (Index k = 0; k < samples_.n_features; k += kLine) __builtin_prefetch(x + k);
   }
 
   // rows (n, i) of n samples.

@@ -17,9 +17,12 @@ class OnlineDense final : public OnlineLayer<T> {
   OnlineDense(const Dense<T>& dense, const Sigmoid<T>& sigmoid, T* theta, Index start, RuleState<T>& state,
               bool running)
       : sigmoid_(sigmoid), state_(state), units_run_(running && state.options.unit_rates()) {
-    const auto slice = [start](AlignedVector<T>& vector) { return vector.empty() ? nullptr : vector.data() + start; };
+    const auto slice = [start](AlignedVector<T>& vector) {
+      return vector.empty() ? nullptr : vector.data() + start;
+    };
     const std::size_t outputs = std::size_t(dense.n_outputs());
-    for (auto* vector : {&output_, &slope_, &delta_, &hy_, &unit_rates_, &unit_curvature_}) vector->resize(outputs);
+    for (auto* vector : {&output_, &slope_, &delta_, &hy_, &unit_rates_, &unit_curvature_})
+      vector->resize(outputs);
     sweep_ = {dense.n_inputs(),
               dense.n_outputs(),
               theta + start,
@@ -54,7 +57,8 @@ class OnlineDense final : public OnlineLayer<T> {
 
   void finish() override {
     if (!pending_) return;
-    online::backward<Update, false, false>(sweep_, pending_, static_cast<T*>(nullptr), static_cast<T*>(nullptr));
+    online::backward<Update, false, false>(sweep_, pending_, static_cast<T*>(nullptr),
+                                           static_cast<T*>(nullptr));
     online::update_bias<Rule, kMomentum>(sweep_);
     pending_ = nullptr;
   }
@@ -161,11 +165,12 @@ std::unique_ptr<OnlineLayer<T>> make_online_dense(const Dense<T>& dense, const S
     if (running) return make.template operator()<online::RunningRate<T, kDecay>>();
     return make.template operator()<online::WeightRate<T, kDecay>>();
   };
-  return state.options.weight_decay != 0 ? choose.template operator()<true>() : choose.template operator()<false>();
+  return state.options.weight_decay != 0 ? choose.template operator()<true>()
+                                         : choose.template operator()<false>();
 }
 
-template std::unique_ptr<OnlineLayer<float>> make_online_dense(const Dense<float>&, const Sigmoid<float>&, float*,
-                                                               Index, RuleState<float>&, bool);
+template std::unique_ptr<OnlineLayer<float>> make_online_dense(const Dense<float>&, const Sigmoid<float>&,
+                                                               float*, Index, RuleState<float>&, bool);
 template std::unique_ptr<OnlineLayer<double>> make_online_dense(const Dense<double>&, const Sigmoid<double>&,
                                                                 double*, Index, RuleState<double>&, bool);
 

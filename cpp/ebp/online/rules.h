@@ -17,9 +17,9 @@ struct SgdOptions {
 struct SdlmOptions {
   double mu = 0.02;
   Index hessian_samples = 500;  // presentations that h is measured on
-  bool running = false;         // false: measured before each call and frozen; true: (62) at every presentation
-  double gamma = 0.05;          // leak size of (62)
-  bool per_unit = false;        // one h a unit, the mean over its weights and bias
+  bool running = false;   // false: measured before each call and frozen; true: (62) at every presentation
+  double gamma = 0.05;    // leak size of (62)
+  bool per_unit = false;  // one h a unit, the mean over its weights and bias
 };
 
 // v <- momentum v - rate (g + weight_decay w), w <- w + v; biases do not decay.

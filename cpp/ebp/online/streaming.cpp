@@ -27,8 +27,8 @@ StreamingEngine<T>::StreamingEngine(Network<T>& network, RuleState<T>& state, bo
                                dynamic_cast<const Dense<T>*>(stages[s - 1].module.get());
     if (follows_dense) continue;
     require(dense != nullptr, "train_online", "every layer must be dense", module.kind());
-    layers_.push_back(make_online_dense(*dense, sigmoid_after(network, s), network.parameters(), stages[s].start,
-                                        state, running));
+    layers_.push_back(make_online_dense(*dense, sigmoid_after(network, s), network.parameters(),
+                                        stages[s].start, state, running));
     errors_.emplace_back(module.n_outputs());
     curvatures_.emplace_back(running_ ? module.n_outputs() : 0);
   }

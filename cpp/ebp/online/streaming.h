@@ -1,4 +1,5 @@
-// The streaming engine: sample after sample, each layer's backward pass and update one sweep over its weights.
+// The streaming engine: sample after sample, each layer's backward pass and update one sweep over its
+// weights.
 #pragma once
 
 #include <memory>

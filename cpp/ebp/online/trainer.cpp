@@ -39,7 +39,11 @@ template <class T>
 struct Trainer<T>::Run {
   Run(const Network<T>& network, const Samples<T>& samples, const Index* order, Index n, Index batch_size,
       double* losses)
-      : samples(samples), feed(samples, network.n_inputs()), order(order), n(n), batch_size(batch_size),
+      : samples(samples),
+        feed(samples, network.n_inputs()),
+        order(order),
+        n(n),
+        batch_size(batch_size),
         losses(losses) {}
 
   const Samples<T>& samples;
@@ -77,7 +81,8 @@ struct Trainer<T>::Run {
 };
 
 template <class T>
-Trainer<T>::Trainer(Network<T>& network, const RuleOptions& options) : network_(network), state_(network, options) {}
+Trainer<T>::Trainer(Network<T>& network, const RuleOptions& options)
+    : network_(network), state_(network, options) {}
 
 template <class T>
 void Trainer<T>::set_learning_rate(double learning_rate) {
@@ -128,6 +133,7 @@ bool Trainer<T>::present(Run& run, Index end) {
   const Index k = network_.n_outputs();
   while (run.done < end) {
     const Index sample = run.order[run.done];
+    if (run.done + 1 < run.n) run.feed.prefetch(run.order[run.done + 1]);
     const T weight = run.samples.weights ? run.samples.weights[sample] : T(1);
     const T* t = run.samples.t + sample * k;
     const T loss = engine_->assess(run.feed.row(sample), t, weight);
@@ -164,7 +170,8 @@ void Trainer<T>::learn_batch(Run& run, Index rows) {
     run.tape->add_gradient(count, theta, run.x.data(), run.t.data(), run.weights.data(), run.gradient.data(),
                            run.row_losses.data());
     if (running)
-      run.tape->add_curvature(count, theta, run.x.data(), run.t.data(), run.weights.data(), run.curvature.data());
+      run.tape->add_curvature(count, theta, run.x.data(), run.t.data(), run.weights.data(),
+                              run.curvature.data());
     std::copy_n(run.row_losses.data(), count, run.losses + run.done);
     run.done += count;
   }
@@ -190,8 +197,8 @@ void Trainer<T>::restore(const AlignedVector<T>& parameters) {
 }
 
 template <class T>
-Outcome Trainer<T>::train(const Samples<T>& samples, const Index* order, Index n, Index batch_size, double* losses,
-                          const Progress& progress) {
+Outcome Trainer<T>::train(const Samples<T>& samples, const Index* order, Index n, Index batch_size,
+                          double* losses, const Progress& progress) {
   const blas::Serial serial;
   Run run(network_, samples, order, n, batch_size, losses);
   const bool running = state_.options.running();
