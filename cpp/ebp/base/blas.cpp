@@ -37,6 +37,11 @@ void eigen_gemm(Op op_a, Op op_b, Index m, Index n, Index k, const T* a, const T
     C.noalias() += A * B;
 }
 
+// Multiply-adds below which calling threads up costs more than they bring.
+constexpr Index kSmallProduct = 4'000'000;
+
+bool is_small(Index m, Index n, Index k) { return m * n <= kSmallProduct && m * n * k <= kSmallProduct; }
+
 bool fits_int(Index a, Index b, Index c) {
   constexpr Index limit = std::numeric_limits<int>::max();
   return a <= limit && b <= limit && c <= limit;
@@ -56,7 +61,7 @@ template <class T>
 void gemm(Op op_a, Op op_b, Index m, Index n, Index k, const T* a, const T* b, T beta, T* c) {
   if (m == 0 || n == 0) return;
   const auto& table = installed<T>();
-  if (serial || !table.gemm || k == 0 || !fits_int(m, n, k)) {
+  if (serial || !table.gemm || is_small(m, n, k) || !fits_int(m, n, k)) {
     eigen_gemm(op_a, op_b, m, n, k, a, b, beta, c);
     return;
   }

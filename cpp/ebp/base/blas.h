@@ -15,7 +15,7 @@ struct Table {
 };
 
 // Installs a BLAS, once, before any product is computed (at import; the table is constant afterwards).
-// Without it Eigen's own product serves.
+// Without it, and for small products, Eigen's own product serves.
 template <class T>
 void install(const Table<T>& table);
 

@@ -34,6 +34,7 @@ struct Sigmoid {
 template <class T>
 inline void Sigmoid<T>::value_and_slope(simd::Pack<T> y, simd::Pack<T>& value, simd::Pack<T>& slope) const {
   constexpr T A = T(kScaledTanhAmplitude), S = T(kScaledTanhSlope);
+  value = slope = y;
   switch (function) {
     case Function::kScaledTanh: {
       const simd::Pack<T> t = simd::tanh<T>(S * y);
@@ -54,7 +55,6 @@ inline void Sigmoid<T>::value_and_slope(simd::Pack<T> y, simd::Pack<T>& value, s
       slope = y > T(0) ? simd::broadcast(T(1)) : simd::broadcast(T(0));
       break;
     case Function::kIdentity:
-      value = y;
       slope = simd::broadcast(T(1));
       break;
   }

@@ -1,0 +1,25 @@
+"""Efficient BackProp (LeCun, Bottou, Orr, Müller 1998): very fast online training of neural networks."""
+
+from ebp import datasets, layers, rules, sampling
+from ebp._core import version as __version__
+from ebp._show_versions import show_versions
+from ebp.classifier import MLPClassifier
+from ebp.model_file import load
+from ebp.network import Network, OnlineResult
+from ebp.normalizer import InputNormalizer
+from ebp.regressor import MLPRegressor
+
+__all__ = [
+    "InputNormalizer",
+    "MLPClassifier",
+    "MLPRegressor",
+    "Network",
+    "OnlineResult",
+    "__version__",
+    "datasets",
+    "layers",
+    "load",
+    "rules",
+    "sampling",
+    "show_versions",
+]

@@ -1,0 +1,7 @@
+"""``python -m ebp`` is the command ``ebp``."""
+
+import sys
+
+from ebp.cli import main
+
+sys.exit(main())
