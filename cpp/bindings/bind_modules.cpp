@@ -5,6 +5,7 @@
 
 #include "bindings/arrays.h"
 #include "bindings/bindings.h"
+#include "ebp/base/simd.h"
 #include "ebp/nn/activation.h"
 #include "ebp/nn/dense.h"
 #include "ebp/nn/loss.h"
@@ -123,8 +124,11 @@ void bind_loss(py::module_& m, const std::string& suffix) {
           [](const L& loss, const A& o, const A& t) {
             A g({o.shape(0), o.shape(1)});
             T* to = g.mutable_data();
+            std::vector<T> whole_packs;
             for_rows<T>(o, t, [&](Index k, const T* a, const T* b, Index row) {
-              loss.gradient(k, a, b, to + row * k);
+              whole_packs.resize(std::size_t(simd::padded<T>(k)));
+              loss.gradient(k, a, b, whole_packs.data());
+              std::copy_n(whole_packs.data(), k, to + row * k);
             });
             return g;
           },

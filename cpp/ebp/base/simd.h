@@ -10,6 +10,7 @@
 #include <cmath>
 #include <cstdint>
 #include <cstring>
+#include <limits>
 #include <utility>
 
 #if defined(__x86_64__)
@@ -33,12 +34,14 @@ struct PackOf;
 template <>
 struct PackOf<float> {
   typedef float type __attribute__((vector_size(kBytes)));
-  typedef std::int32_t integers __attribute__((vector_size(kBytes)));
+  using integer = std::int32_t;
+  typedef integer integers __attribute__((vector_size(kBytes)));
 };
 template <>
 struct PackOf<double> {
   typedef double type __attribute__((vector_size(kBytes)));
-  typedef std::int64_t integers __attribute__((vector_size(kBytes)));
+  using integer = std::int64_t;
+  typedef integer integers __attribute__((vector_size(kBytes)));
 };
 
 template <class T>
@@ -109,6 +112,13 @@ inline void store_partial(T* to, Pack<T> pack, Index count) {
 }
 #endif
 
+// n rounded up to whole packs: buffers of this size allow full steps throughout, whose stores later loads of
+// any kind can be served from at once, which those of partial steps cannot.
+template <class T>
+inline constexpr Index padded(Index n) {
+  return (n + kLanes<T> - 1) / kLanes<T> * kLanes<T>;
+}
+
 // How many lanes of a step are real: all of them, or the first few at the end of a row.
 template <class T>
 struct AllLanes {
@@ -161,7 +171,7 @@ inline Pack<T> merge(Pack<T> a, Pack<T> b, std::integer_sequence<int, i...>) {
 
 // Lane r of the result is the sum of packs[r], for all kLanes packs at once; packs is overwritten.
 template <class T>
-inline Pack<T> sums(Pack<T> (&packs)[kLanes<T>]) {
+inline __attribute__((always_inline)) Pack<T> sums(Pack<T> (&packs)[kLanes<T>]) {
   constexpr int n = int(kLanes<T>);
   constexpr std::make_integer_sequence<int, n> all;
   const auto halve = [&]<int kBlock>() __attribute__((always_inline)) {
@@ -215,12 +225,15 @@ inline ReducedExp<T> reduced_exp(Pack<T> x) {
   const Pack<T> shifted = x * T(1.44269504088896340736) + C::kRounder;
   const Pack<T> k = shifted - C::kRounder;
   const Pack<T> r = (x - k * C::kLn2High) - k * C::kLn2Low;
-  // (e^r - 1 - r) / r^2 by its Taylor series: the interval is short enough.
+  // (e^r - 1 - r) / r^2 by its Taylor series: the interval is short enough. Two terms a step, because the
+  // chain of dependent operations is what takes the time.
   T factorial = 1;
   std::array<T, C::kTerms + 1> inverse{};
   for (int i = 2; i <= C::kTerms; ++i) inverse[std::size_t(i)] = T(1) / (factorial *= T(i));
+  const Pack<T> square = r * r;
   Pack<T> series = broadcast(inverse[C::kTerms]);
-  for (int i = C::kTerms - 1; i >= 2; --i) series = series * r + inverse[std::size_t(i)];
+  for (int i = C::kTerms - 2; i >= 2; i -= 2)
+    series = series * square + (inverse[std::size_t(i + 1)] * r + inverse[std::size_t(i)]);
   IntegerPack<T> bits;
   std::memcpy(&bits, &shifted, sizeof bits);
   IntegerPack<T> rounder;
@@ -229,29 +242,56 @@ inline ReducedExp<T> reduced_exp(Pack<T> x) {
   bits = (bits - rounder + C::kBias) << C::kMantissa;
   ReducedExp<T> result;
   std::memcpy(&result.scale, &bits, sizeof bits);
-  result.em1 = series * (r * r) + r;
+  result.em1 = series * square + r;
   return result;
+}
+
+// The sign bit of every lane, and the rest.
+template <class T>
+inline IntegerPack<T> sign_bits(Pack<T> x) {
+  IntegerPack<T> bits;
+  std::memcpy(&bits, &x, sizeof bits);
+  return bits & (IntegerPack<T>{} + std::numeric_limits<typename PackOf<T>::integer>::min());
+}
+
+// x with the bits of `flips` inverted.
+template <class T>
+inline Pack<T> flip(Pack<T> x, IntegerPack<T> flips) {
+  IntegerPack<T> bits;
+  std::memcpy(&bits, &x, sizeof bits);
+  bits ^= flips;
+  std::memcpy(&x, &bits, sizeof bits);
+  return x;
+}
+
+// The smaller of x and the limit; NaN stays.
+template <class T>
+inline Pack<T> at_most(Pack<T> x, T limit) {
+#if defined(__AVX512F__)
+  if constexpr (sizeof(T) == 4)
+    return (Pack<T>)_mm512_min_ps(_mm512_set1_ps(float(limit)), (__m512)x);
+  else
+    return (Pack<T>)_mm512_min_pd(_mm512_set1_pd(double(limit)), (__m512d)x);
+#else
+  return limit < x ? broadcast(limit) : x;
+#endif
 }
 
 // tanh(x) = -e / (e + 2) with e = exp(-2|x|) - 1; relative error of a few units in the last place everywhere.
 template <class T>
 inline Pack<T> tanh(Pack<T> x) {
-  const Pack<T> magnitude = x < T(0) ? -x : x;
-  // Beyond 20, tanh is 1 in both precisions; the bound also keeps the exponential in range. NaN passes
-  // through.
-  const Pack<T> bounded = magnitude > T(20) ? broadcast(T(20)) : magnitude;
+  const IntegerPack<T> sign = sign_bits<T>(x);
+  // Beyond 20, tanh is 1 in both precisions; the bound also keeps the exponential in range.
+  const Pack<T> bounded = at_most<T>(flip<T>(x, sign), T(20));
   const auto [scale, em1] = reduced_exp<T>(T(-2) * bounded);
   const Pack<T> e = scale * em1 + (scale - T(1));
-  const Pack<T> result = -e / (e + T(2));
-  return x < T(0) ? -result : result;
+  return flip<T>(-e, sign) / (e + T(2));
 }
 
 // 1 / (1 + exp(-x)), computed from exp(-|x|) so that neither tail loses its relative precision.
 template <class T>
 inline Pack<T> logistic(Pack<T> x) {
-  const Pack<T> magnitude = x < T(0) ? -x : x;
-  const Pack<T> limit = broadcast(-ExpConstants<T>::kSmallest);
-  const Pack<T> bounded = magnitude > limit ? limit : magnitude;
+  const Pack<T> bounded = at_most<T>(flip<T>(x, sign_bits<T>(x)), -ExpConstants<T>::kSmallest);
   const auto [scale, em1] = reduced_exp<T>(-bounded);
   const Pack<T> e = scale * em1 + scale;
   const Pack<T> upper = T(1) / (T(1) + e);

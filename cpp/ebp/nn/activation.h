@@ -32,7 +32,8 @@ struct Sigmoid {
 };
 
 template <class T>
-inline void Sigmoid<T>::value_and_slope(simd::Pack<T> y, simd::Pack<T>& value, simd::Pack<T>& slope) const {
+inline __attribute__((always_inline)) void Sigmoid<T>::value_and_slope(simd::Pack<T> y, simd::Pack<T>& value,
+                                                                       simd::Pack<T>& slope) const {
   constexpr T A = T(kScaledTanhAmplitude), S = T(kScaledTanhSlope);
   value = slope = y;
   switch (function) {

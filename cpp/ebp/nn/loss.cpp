@@ -24,7 +24,7 @@ class SquaredError final : public Loss<T> {
     simd::Pack<T> squares{};
     simd::for_lanes<T>(k, [&](Index i, auto lanes) {
       const simd::Pack<T> error = lanes.load(o + i) - lanes.load(t + i);
-      lanes.store(g + i, error);
+      simd::store(g + i, error);
       squares += error * error;
     });
     return simd::sum<T>(squares) / 2;

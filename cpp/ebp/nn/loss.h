@@ -9,7 +9,7 @@
 namespace ebp {
 
 // Rows are samples; o (outputs), t (targets) and every result are (k) for one sample. Results are
-// overwritten.
+// overwritten, g up to simd::padded(k).
 template <class T>
 class Loss {
  public:

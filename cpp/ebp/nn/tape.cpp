@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "ebp/base/simd.h"
+
 namespace ebp {
 
 template <class T>
@@ -11,7 +13,8 @@ Tape<T>::Tape(const Network<T>& network, Index max_rows) : network_(network) {
     outputs_.emplace_back(max_rows * stage.module->n_outputs());
     widest = std::max(widest, stage.module->n_outputs());
   }
-  seed_.resize(std::size_t(max_rows * network.n_outputs()));
+  // Room for the last row to be written in whole packs; the rows before are written before their successors.
+  seed_.resize(std::size_t(max_rows * network.n_outputs() + simd::kLanes<T>));
   above_.resize(std::size_t(max_rows * widest));
   below_.resize(std::size_t(max_rows * widest));
 }

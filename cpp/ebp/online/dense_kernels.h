@@ -160,8 +160,8 @@ inline __attribute__((always_inline)) void product_rows(const Sweep<T>& s, Index
 }
 
 // Updates rows [j, j + kCount) with the present sample, whose input is x, after adding what they pass down
-// with their weights as they were: e_below (i) += W' delta, c_below (i) += (W^2)' hy. A null e_below: nothing
-// is passed down; c_below counts only where kCurvature.
+// with their weights as they were: e_below = W' delta and c_below = (W^2)' hy, accumulated unless j is 0,
+// with room for whole packs. They count only where kBelow, c_below only where kCurvature.
 template <int kCount, class Update, bool kBelow, bool kCurvature, class T>
 inline void backward_rows(const Sweep<T>& s, Index j, const T* x, T* e_below, T* c_below) {
   const auto update = make_rows<Update>(s, j, std::make_index_sequence<kCount>{});
@@ -175,8 +175,8 @@ inline void backward_rows(const Sweep<T>& s, Index j, const T* x, T* e_below, T*
   simd::for_lanes<T>(n, [&](Index i, auto lanes) {
     const Pack<T> input = lanes.load(x + i);
     Pack<T> e{}, c{};
-    if constexpr (kBelow) e = lanes.load(e_below + i);
-    if constexpr (kBelow && kCurvature) c = lanes.load(c_below + i);
+    if constexpr (kBelow) e = j == 0 ? Pack<T>{} : simd::load(e_below + i);
+    if constexpr (kBelow && kCurvature) c = j == 0 ? Pack<T>{} : simd::load(c_below + i);
 #pragma GCC unroll 16
     for (int r = 0; r < kCount; ++r) {
       const Pack<T> weights = lanes.load(w + r * n + i);
@@ -184,22 +184,22 @@ inline void backward_rows(const Sweep<T>& s, Index j, const T* x, T* e_below, T*
       if constexpr (kBelow && kCurvature) c += hy[r] * (weights * weights);
       lanes.store(w + r * n + i, update[std::size_t(r)](weights, input, i, lanes));
     }
-    if constexpr (kBelow) lanes.store(e_below + i, e);
-    if constexpr (kBelow && kCurvature) lanes.store(c_below + i, c);
+    if constexpr (kBelow) simd::store(e_below + i, e);
+    if constexpr (kBelow && kCurvature) simd::store(c_below + i, c);
   });
 }
 
 // Rows a sweep treats together: enough to share the loads of the input, few enough for the registers and for
-// the streams that the processor can fetch ahead. 8 and 16 rows were slower on large layers and no faster on
-// small ones.
+// the streams that the processor can fetch ahead. Short rows, which stay in the first cache, have no such
+// limit.
 inline constexpr int kRows = 4;
+inline constexpr int kShortRows = 8;
+inline constexpr Index kShort = 128;
 
-// Calls emit(j, totals, lanes) with kLanes (or the last few) rows' totals of W x at a time, after updating W
-// with the sample before, whose input was `last`.
-template <class Update, class T, class Emit>
-void products(const Sweep<T>& s, const T* last, const T* x, Emit&& emit) {
-  constexpr int kLanes = int(simd::kLanes<T>);
-  constexpr int kGroup = std::min(kRows, kLanes);
+template <int kWanted, class Update, class T, class Emit>
+inline __attribute__((always_inline)) void products_of_rows(const Sweep<T>& s, const T* last, const T* x,
+                                                            Emit&& emit) {
+  constexpr int kLanes = int(simd::kLanes<T>), kGroup = std::min(kWanted, kLanes);
   Pack<T> sums[kLanes];
   Index j = 0;
   for (; j + kLanes <= s.n_outputs; j += kLanes) {
@@ -207,13 +207,24 @@ void products(const Sweep<T>& s, const T* last, const T* x, Emit&& emit) {
     for (int r = 0; r < kLanes; r += kGroup) product_rows<kGroup, Update>(s, j + r, last, x, sums + r);
     emit(j, simd::sums<T>(sums), simd::AllLanes<T>{});
   }
-  if (j == s.n_outputs) return;
   const Index rest = s.n_outputs - j;
-  for (int r = 0; r < kLanes; ++r) sums[r] = Pack<T>{};
+  if (rest == 0) return;
+  for (Index r = 0; r < kLanes; ++r) sums[r] = Pack<T>{};
   Index r = 0;
   for (; r + kGroup <= rest; r += kGroup) product_rows<kGroup, Update>(s, j + r, last, x, sums + r);
+  for (; r + 2 <= rest; r += 2) product_rows<2, Update>(s, j + r, last, x, sums + r);
   for (; r < rest; ++r) product_rows<1, Update>(s, j + r, last, x, sums + r);
   emit(j, simd::sums<T>(sums), simd::FirstLanes<T>{rest});
+}
+
+// Calls emit(j, totals, lanes) with kLanes (or the last few) rows' totals of W x at a time, after updating W
+// with the sample before, whose input was `last`.
+template <class Update, class T, class Emit>
+void products(const Sweep<T>& s, const T* last, const T* x, Emit&& emit) {
+  if (s.n_inputs <= kShort)
+    products_of_rows<kShortRows, Update>(s, last, x, emit);
+  else
+    products_of_rows<kRows, Update>(s, last, x, emit);
 }
 
 template <class Update, bool kBelow, bool kCurvature, class T>

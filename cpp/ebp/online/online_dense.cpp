@@ -20,7 +20,7 @@ class OnlineDense final : public OnlineLayer<T> {
     const auto slice = [start](AlignedVector<T>& vector) {
       return vector.empty() ? nullptr : vector.data() + start;
     };
-    const std::size_t outputs = std::size_t(dense.n_outputs());
+    const std::size_t outputs = std::size_t(simd::padded<T>(dense.n_outputs()));
     for (auto* vector : {&output_, &slope_, &delta_, &hy_, &unit_rates_, &unit_curvature_})
       vector->resize(outputs);
     sweep_ = {dense.n_inputs(),
@@ -80,8 +80,8 @@ class OnlineDense final : public OnlineLayer<T> {
       if (bias) total += lanes.load(bias + j);
       Pack<T> value, slope;
       sigmoid.value_and_slope(total, value, slope);
-      lanes.store(outputs + j, value);
-      lanes.store(slopes + j, slope);
+      simd::store(outputs + j, value);
+      simd::store(slopes + j, slope);
     };
     if (pending_) {
       online::update_bias<Rule, kMomentum>(sweep_);
@@ -101,13 +101,10 @@ class OnlineDense final : public OnlineLayer<T> {
       pending_ = x_;
       return;
     }
-    std::fill_n(e_below, sweep_.n_inputs, T(0));
-    if (c) {
-      std::fill_n(c_below, sweep_.n_inputs, T(0));
+    if (c)
       online::backward<Update, true, true>(sweep_, x_, e_below, c_below);
-    } else {
+    else
       online::backward<Update, true, false>(sweep_, x_, e_below, c_below);
-    }
     online::update_bias<Rule, kMomentum>(sweep_);
   }
 
@@ -118,11 +115,11 @@ class OnlineDense final : public OnlineLayer<T> {
   void take_error(const T* e, const T* c) {
     const T* slopes = slope_.data();
     T *delta = delta_.data(), *hy = hy_.data();
-    simd::for_lanes<T>(sweep_.n_outputs, [=](Index j, auto lanes) {
-      const Pack<T> slope = lanes.load(slopes + j);
-      lanes.store(delta + j, slope * lanes.load(e + j));
-      if (c) lanes.store(hy + j, slope * slope * lanes.load(c + j));
-    });
+    for (Index j = 0; j < sweep_.n_outputs; j += simd::kLanes<T>) {
+      const Pack<T> slope = simd::load(slopes + j);
+      simd::store(delta + j, slope * simd::load(e + j));
+      if (c) simd::store(hy + j, slope * slope * simd::load(c + j));
+    }
   }
 
   // (62) and (61) for the mean over a unit's weights and bias, hy (sum of squared inputs + 1) / count

@@ -9,7 +9,8 @@
 
 namespace ebp {
 
-// Index letters: i inputs, o outputs of the layer. A layer sees its samples strictly one after the other:
+// Index letters: i inputs, o outputs of the layer. What layers hand each other has room for whole packs,
+// simd::padded(i) and simd::padded(o). A layer sees its samples strictly one after the other:
 // forward, backward, forward, backward, ...
 template <class T>
 class OnlineLayer {

@@ -29,8 +29,9 @@ StreamingEngine<T>::StreamingEngine(Network<T>& network, RuleState<T>& state, bo
     require(dense != nullptr, "train_online", "every layer must be dense", module.kind());
     layers_.push_back(make_online_dense(*dense, sigmoid_after(network, s), network.parameters(),
                                         stages[s].start, state, running));
-    errors_.emplace_back(module.n_outputs());
-    curvatures_.emplace_back(running_ ? module.n_outputs() : 0);
+    const std::size_t width = std::size_t(simd::padded<T>(module.n_outputs()));
+    errors_.emplace_back(width);
+    curvatures_.emplace_back(running_ ? width : 0);
   }
   require(!layers_.empty(), "train_online", "the network must have a layer", 0);
 }
@@ -60,14 +61,14 @@ T StreamingEngine<T>::assess(const T* x, const T* t, T weight) {
   for (auto& layer : layers_) x = layer->forward(x);
   outputs_ = x;
   AlignedVector<T>& e = errors_.back();
-  return weight * network_.loss().gradient(Index(e.size()), x, t, e.data());
+  return weight * network_.loss().gradient(network_.n_outputs(), x, t, e.data());
 }
 
 template <class T>
 void StreamingEngine<T>::learn(const T* t, T weight) {
   AlignedVector<T>& e = errors_.back();
   AlignedVector<T>& c = curvatures_.back();
-  if (running_) network_.loss().curvature(Index(e.size()), outputs_, t, c.data());
+  if (running_) network_.loss().curvature(network_.n_outputs(), outputs_, t, c.data());
   if (weight != T(1)) {
     for (T& value : e) value *= weight;
     for (T& value : c) value *= weight;
