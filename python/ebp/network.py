@@ -76,11 +76,11 @@ class Network:
     Examples
     --------
     >>> import numpy as np, ebp
-    >>> net = ebp.Network([ebp.layers.Dense(3), ebp.layers.Dense(1)], 2, random_state=0)
+    >>> net = ebp.Network([ebp.layers.Dense(4), ebp.layers.Dense(1)], 2, random_state=0)
     >>> X = np.array([[-1, -1], [-1, 1], [1, -1], [1, 1]], dtype=np.float32)
     >>> T = np.array([[-1], [1], [1], [-1]], dtype=np.float32)
-    >>> order = np.tile(np.arange(4), 500)
-    >>> result = net.train_online(X, T, ebp.rules.SGD(0.1), order=order)
+    >>> order = np.tile(np.arange(4), 1000)
+    >>> result = net.train_online(X, T, ebp.rules.SGD(0.05), order=order)
     >>> bool(net.loss(X, T) < 0.01)
     True
     """

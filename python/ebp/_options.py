@@ -1,0 +1,169 @@
+"""Checks of the estimators' parameters, so that a wrong value is named before any work is done.
+
+Every message reads `[Estimator] rule; got value`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+from sklearn.frozen import FrozenEstimator
+
+from .layers import ACTIVATIONS
+from .normalizer import InputNormalizer
+
+SOLVERS = ("sgd", "sdlm")
+LEARNING_RATES = ("auto", "constant", "invscaling", "adaptive")
+ENGINES = ("auto", "streaming")
+WEIGHT_INITS = ("lecun", "lecun_uniform", "xavier", "he", "lenet")
+NORMALIZERS = ("auto", "center", "standard", "global", "decorrelate", "zca", "minmax")
+
+
+def check_choice(owner: str, name: str, value: Any, allowed: Sequence[Any]) -> None:
+    """Raise ValueError unless `value` is one of `allowed` (strings, None)."""
+    if (isinstance(value, str) or value is None) and value in allowed:
+        return
+    options = ", ".join(repr(option) for option in allowed)
+    raise ValueError(f"[{owner}] {name} must be one of {options}; got {value!r}")
+
+
+def check_number(
+    owner: str,
+    name: str,
+    value: Any,
+    low: float = -math.inf,
+    high: float = math.inf,
+    *,
+    open_low: bool = False,
+    open_high: bool = False,
+    integer: bool = False,
+) -> None:
+    """Raise ValueError unless `value` is a finite number (or an integer) between `low` and `high`."""
+    kind = Integral if integer else Real
+    valid = isinstance(value, kind) and not isinstance(value, (bool, np.bool_))
+    if valid:
+        above = value > low if open_low else value >= low
+        below = value < high if open_high or math.isinf(high) else value <= high
+        valid = above and below
+    if not valid:
+        noun = "an integer" if integer else "a number"
+        raise ValueError(
+            f"[{owner}] {name} must be {noun} {_range(low, high, open_low, open_high)}; got {value!r}"
+        )
+
+
+def _range(low: float, high: float, open_low: bool, open_high: bool) -> str:
+    if math.isinf(high):
+        return f"{'>' if open_low else '>='} {low}"
+    return f"in {'(' if open_low else '['}{low}, {high}{')' if open_high else ']'}"
+
+
+def layer_sizes(owner: str, sizes: Any) -> tuple[int, ...]:
+    """`hidden_layer_sizes` as a tuple of positive integers; an integer means one hidden layer."""
+    values = (sizes,) if isinstance(sizes, Integral) else sizes
+    whole = isinstance(values, (tuple, list, np.ndarray)) and all(
+        isinstance(size, Integral) and not isinstance(size, bool) and int(size) >= 1 for size in values
+    )
+    if not whole:
+        raise ValueError(
+            f"[{owner}] hidden_layer_sizes must be a positive integer or a sequence of them; got {sizes!r}"
+        )
+    return tuple(int(size) for size in values)
+
+
+def target_pair(owner: str, targets: Any) -> tuple[float, float] | None:
+    """`targets` as (low, high); None for "auto"."""
+    if isinstance(targets, str) and targets == "auto":
+        return None
+    if isinstance(targets, (tuple, list, np.ndarray)) and len(targets) == 2:
+        low, high = targets
+        if isinstance(low, Real) and isinstance(high, Real):
+            pair = float(low), float(high)
+            if pair[0] < pair[1] and math.isfinite(pair[1] - pair[0]):
+                return pair
+    raise ValueError(
+        f"[{owner}] targets must be 'auto' or a pair (low, high) with low < high; got {targets!r}"
+    )
+
+
+def callback_list(owner: str, callbacks: Any) -> list[Callable[..., Any]]:
+    """`callbacks` as a list; None means none, a callable means itself."""
+    if callbacks is None:
+        return []
+    if callable(callbacks):
+        return [callbacks]
+    if isinstance(callbacks, (list, tuple)) and all(callable(callback) for callback in callbacks):
+        return list(callbacks)
+    raise ValueError(
+        f"[{owner}] callbacks must be None, a callable or a list of callables; got {callbacks!r}"
+    )
+
+
+def check_options(estimator: Any, samplings: Sequence[str], losses: Sequence[str]) -> None:
+    """Check every parameter that `MLPClassifier` and `MLPRegressor` share.
+
+    `samplings` and `losses` are the choices of the estimator at hand.
+    """
+    owner = type(estimator).__name__
+    layer_sizes(owner, estimator.hidden_layer_sizes)
+    target_pair(owner, estimator.targets)
+    callback_list(owner, estimator.callbacks)
+    check_choice(owner, "activation", estimator.activation, ACTIVATIONS)
+    check_choice(owner, "out_activation", estimator.out_activation, ("auto", *ACTIVATIONS))
+    check_choice(owner, "loss", estimator.loss, ("auto", *losses))
+    check_choice(owner, "solver", estimator.solver, SOLVERS)
+    check_choice(owner, "learning_rate", estimator.learning_rate, LEARNING_RATES)
+    check_choice(owner, "sampling", estimator.sampling, samplings)
+    check_choice(owner, "engine", estimator.engine, ENGINES)
+    check_choice(owner, "dtype", _dtype_name(estimator.dtype), ("float32", "float64"))
+    _check_normalize(owner, estimator.normalize)
+    if not isinstance(estimator.weight_init, np.ndarray):
+        check_choice(owner, "weight_init", estimator.weight_init, WEIGHT_INITS)
+    if not (isinstance(estimator.learning_rate_init, str) and estimator.learning_rate_init == "auto"):
+        check_number(owner, "learning_rate_init", estimator.learning_rate_init, 0, open_low=True)
+    _check_numbers(owner, estimator)
+
+
+def _check_numbers(owner: str, estimator: Any) -> None:
+    check_number(owner, "twist", estimator.twist, 0)
+    check_number(owner, "momentum", estimator.momentum, 0, 1, open_high=True)
+    check_number(owner, "alpha", estimator.alpha, 0)
+    check_number(owner, "tol", estimator.tol, 0)
+    check_number(
+        owner, "validation_fraction", estimator.validation_fraction, 0, 1, open_low=True, open_high=True
+    )
+    for name in ("batch_size", "max_iter", "n_iter_no_change"):
+        check_number(owner, name, getattr(estimator, name), 1, integer=True)
+    if estimator.n_threads != 1:
+        raise ValueError(f"[{owner}] n_threads must be 1; got {estimator.n_threads!r}")
+    for name in ("early_stopping", "warm_start"):
+        value = getattr(estimator, name)
+        if not isinstance(value, (bool, np.bool_)):
+            raise ValueError(f"[{owner}] {name} must be True or False; got {value!r}")
+    if estimator.verbose not in (0, 1, 2):
+        raise ValueError(f"[{owner}] verbose must be one of 0, 1, 2; got {estimator.verbose!r}")
+
+
+def _check_normalize(owner: str, value: Any) -> None:
+    inner = value.estimator if isinstance(value, FrozenEstimator) else value
+    if not isinstance(inner, InputNormalizer):
+        names = (*NORMALIZERS, None)
+        if not (value is None or (isinstance(value, str) and value in names)):
+            options = ", ".join(repr(name) for name in names)
+            raise ValueError(
+                f"[{owner}] normalize must be one of {options} or an InputNormalizer; got {value!r}"
+            )
+
+
+def _dtype_name(dtype: Any) -> Any:
+    """The name of a NumPy dtype; anything else is returned as it is, for the message."""
+    if isinstance(dtype, str):
+        return dtype
+    try:
+        return np.dtype(dtype).name if dtype is not None else None
+    except TypeError:
+        return dtype

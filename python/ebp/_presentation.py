@@ -1,0 +1,140 @@
+"""From rows and weights to the list of presentations, and from the list to the order of one epoch.
+
+Online training depends on the order of the samples, so two descriptions of the same data (rows repeated, or
+rows with integer weights; rows in another order) must lead to the same orders for the same seed. The list is
+therefore brought into an order that depends on the contents of the rows only, before a seed permutes it.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from sklearn.model_selection import train_test_split
+
+from . import sampling
+
+CHUNK = 1 << 18  # numbers hashed at a time: the work arrays stay in the cache
+
+
+def row_keys(X: np.ndarray, T: np.ndarray) -> np.ndarray:
+    """One 64-bit key per row of [X, T], the same wherever the row stands.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n, features)
+    T : ndarray of shape (n, outputs)
+
+    Returns
+    -------
+    keys : ndarray of shape (n,), uint64
+        Sums of integers, which are exact in any order of summation; a sum of floats would not be.
+        Different rows share a key with negligible probability.
+    """
+    factors = np.random.default_rng(0).integers(1 << 62, size=X.shape[1] + T.shape[1], dtype=np.uint64)
+    factors = 2 * factors + 1
+    keys = np.empty(len(X), np.uint64)
+    step = max(1, CHUNK // len(factors))
+    for start in range(0, len(X), step):
+        part = slice(start, start + step)
+        # + 0.0 turns -0.0 into 0.0; the mantissa's leading bits stand high in the word, the shift brings
+        # them to where a multiplication spreads them
+        bits = (np.hstack([X[part], T[part]]).astype(np.float64) + 0.0).view(np.uint64)
+        bits ^= bits >> np.uint64(32)
+        bits *= factors
+        bits ^= bits >> np.uint64(29)
+        keys[part] = bits.sum(axis=1, dtype=np.uint64)
+    return keys
+
+
+def presentations(
+    weights: np.ndarray | None, n: int, keys: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """The rows to present in one epoch and the weight of one presentation of each row.
+
+    A row of weight w is presented ceil(w) times with weight w / ceil(w); rows of weight 0 are left out.
+    Weights so large that more than 10 n + 1000 presentations would follow are divided by their mean first.
+
+    Parameters
+    ----------
+    weights : ndarray of shape (n,) or None
+        None: every row once.
+    n : int
+        Number of rows.
+    keys : ndarray of shape (n,) or None
+        Keys of `row_keys`; the list is sorted by them. None keeps the order of the rows.
+
+    Returns
+    -------
+    rows : ndarray of shape (n_presentations,), intp
+    presentation_weights : ndarray of shape (n,) or None
+        None when every presentation counts 1.
+    """
+    if weights is None:
+        rows = np.arange(n) if keys is None else np.argsort(keys, kind="stable")
+        return rows, None
+    repeats = np.ceil(weights)
+    if repeats.sum() > 10 * n + 1000:
+        weights = weights / weights[weights > 0].mean()
+        repeats = np.ceil(weights)
+    rows = np.repeat(np.arange(n), repeats.astype(np.intp))
+    share = np.divide(weights, repeats, out=np.ones(n), where=repeats > 0)
+    if keys is not None:
+        rows = rows[np.lexsort((share[rows], keys[rows]))]
+    return rows, None if np.all(share[rows] == 1) else share
+
+
+def epoch_order(
+    rows: np.ndarray, method: str, labels: np.ndarray | None, rng: np.random.Generator
+) -> np.ndarray:
+    """The presentations of one epoch in the order that `method` asks for (paper section 4.2).
+
+    `method` is "shuffle", "interleave" (neighbours of different classes, by `labels`) or "sequential".
+    """
+    if method == "sequential":
+        return rows
+    if method == "interleave" and labels is not None:
+        return rows[sampling.interleave(labels[rows], rng)]
+    return rows[sampling.shuffle(len(rows), rng)]
+
+
+def hold_out(
+    weights: np.ndarray | None, labels: np.ndarray | None, n: int, fraction: float, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Draw validation rows, by class where every class is large enough.
+
+    Parameters
+    ----------
+    weights : ndarray of shape (n,) or None
+        Rows of weight 0 belong to neither part.
+    labels : ndarray of shape (n,) or None
+        Class numbers.
+    n : int
+    fraction : float
+        Part of the rows to hold out, at least one row.
+    rng : Generator
+
+    Returns
+    -------
+    training_weights : ndarray of shape (n,)
+        The weights with 0 for the validation rows.
+    rows : ndarray
+        The validation rows.
+
+    Raises
+    ------
+    ValueError
+        If fewer than two rows are there to split.
+    """
+    candidates = np.arange(n) if weights is None else np.flatnonzero(weights)
+    if len(candidates) < 2:
+        raise ValueError(f"[early_stopping] the validation split needs n_samples >= 2; got {len(candidates)}")
+    n_validation = min(len(candidates) - 1, max(1, round(fraction * len(candidates))))
+    stratify = None
+    if labels is not None:
+        counts = np.unique(labels[candidates], return_counts=True)[1]
+        if counts.min() >= 2 and min(n_validation, len(candidates) - n_validation) >= len(counts):
+            stratify = labels[candidates]
+    seed = int(rng.integers(2**31))
+    _, rows = train_test_split(candidates, test_size=n_validation, stratify=stratify, random_state=seed)
+    training = np.ones(n) if weights is None else weights.copy()
+    training[rows] = 0
+    return training, rows

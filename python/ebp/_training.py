@@ -1,0 +1,235 @@
+"""The loop over epochs that the estimators share: orders, rates, progress, stopping, divergence."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+from tqdm import tqdm
+
+from ._inputs import normalized
+from ._presentation import epoch_order
+from ._rates import RateSchedule
+from ._targets import constant_loss
+from .network import Network
+
+EXPLOSION = (
+    10.0  # an epoch whose loss is this many times the initial loss counts as divergence (automatic rate)
+)
+MONITORED = 1000
+
+
+@dataclass
+class TrainingData:
+    """What the engine reads, and which rows of it to present."""
+
+    X: np.ndarray  # (n, features): raw rows if `transform` is given, else normalised rows
+    T: np.ndarray  # (n, outputs)
+    transform: tuple[np.ndarray, np.ndarray] | None  # (shift, factor), applied row by row by the engine
+    rows: np.ndarray  # (n_presentations,)
+    weights: np.ndarray | None  # (n,) weight of one presentation
+    labels: np.ndarray | None  # (n,) class numbers, for sampling="interleave"
+
+    @property
+    def total_weight(self) -> float:
+        """Sum of the weights of all presentations of an epoch."""
+        return float(len(self.rows) if self.weights is None else self.weights[self.rows].sum())
+
+
+class Monitor:
+    """Up to 1,000 presentations, on which the losses before and after training are compared."""
+
+    def __init__(self, network: Network, data: TrainingData, name: str) -> None:
+        rows = data.rows[:: max(1, len(data.rows) // MONITORED)][:MONITORED]
+        self.network = network
+        self.Z = normalized(data.X[rows], data.transform, network.dtype, name)
+        self.T = data.T[rows]
+        self.weights = None if data.weights is None else data.weights[rows]
+        self.constant_loss = constant_loss(self.T, self.weights, network.loss_function)
+
+    def loss(self) -> float:
+        """Mean loss of the network as it stands."""
+        return self.network.loss(self.Z, self.T, self.weights)
+
+
+@dataclass
+class History:
+    """Course of one training: one value per finished epoch, and how it ended.
+
+    `status` is "finished", "converged", "stopped" (by a callback), "interrupted" (Ctrl-C) or "diverged".
+    """
+
+    losses: list[float] = field(default_factory=list)
+    validation_losses: list[float] = field(default_factory=list)
+    validation_scores: list[float] = field(default_factory=list)
+    n_presented: int = 0
+    status: str = "finished"
+
+
+@dataclass
+class Loop:
+    """One training of a network by a rule.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Gives the options and is handed to the callbacks.
+    network, data, rule : Network, TrainingData, rule
+    schedule : RateSchedule
+    rng : Generator
+        Draws the order of each epoch.
+    sampling : str
+        "shuffle", "interleave" or "sequential".
+    callbacks : list of callables
+    validation : callable or None
+        Measures (loss, score) on held-out samples; the network of the best score is kept.
+    loss_limit : float
+        An epoch whose loss is above it counts as divergence.
+    """
+
+    estimator: Any
+    network: Network
+    data: TrainingData
+    rule: Any
+    schedule: RateSchedule
+    rng: np.random.Generator
+    sampling: str
+    callbacks: list[Callable[..., Any]]
+    validation: Callable[[], tuple[float, float]] | None = None
+    loss_limit: float = np.inf
+
+    def run(self, on_epoch: Callable[[History], None]) -> History:
+        """Train for up to `max_iter` epochs; `on_epoch` publishes the history after each of them."""
+        options = self.estimator
+        history = History()
+        stopping = _Stopping(options.tol, options.n_iter_no_change)
+        best = None
+        with tqdm(total=options.max_iter, unit="epoch", disable=options.verbose != 1) as bar:
+            try:
+                for epoch in range(options.max_iter):
+                    logs = self._epoch(epoch, history)
+                    if logs is None:
+                        break
+                    on_epoch(history)
+                    improved = stopping.improved(logs)
+                    if self.validation is not None and improved:
+                        best = self.network.parameters.copy()
+                    _report(bar, options.verbose, epoch, options.max_iter, logs)
+                    # every callback runs, even after one has asked to stop
+                    if any([callback(options, epoch, dict(logs)) is True for callback in self.callbacks]):
+                        history.status = "stopped"
+                        break
+                    if stopping.exhausted:
+                        history.status = "converged"
+                        break
+            except KeyboardInterrupt:
+                history.status = "interrupted"
+        if best is not None:
+            self.network.parameters[:] = best
+        return history
+
+    def _epoch(self, epoch: int, history: History) -> dict[str, float] | None:
+        """Present every sample once; returns the logs of the epoch, None if it diverged."""
+        data = self.data
+        started = time.perf_counter()
+        before = self.network.parameters.copy()
+        self.rule.learning_rate = rate = self.schedule.rate(epoch)
+        order = epoch_order(data.rows, self.sampling, data.labels, self.rng)
+        loss, status = present(self.estimator, self.network, data, self.rule, order)
+        if status == "diverged" or not loss <= self.loss_limit:
+            # The engine's last finite weights may be too large to be of use.
+            self.network.parameters[:] = before
+            history.status = "diverged"
+            return None
+        seconds = time.perf_counter() - started
+        self.schedule.observe(loss)
+        history.losses.append(loss)
+        history.n_presented += len(order)
+        logs = {
+            "loss": loss,
+            "learning_rate": rate,
+            "seconds": seconds,
+            "samples_per_second": len(order) / max(seconds, 1e-9),
+        }
+        if self.validation is not None:
+            validation_loss, score = self.validation()
+            history.validation_losses.append(validation_loss)
+            history.validation_scores.append(score)
+            logs |= {"validation_loss": validation_loss, "validation_score": score}
+        return logs
+
+
+class _Stopping:
+    """Counts the epochs in a row that did not improve: the training loss, or the validation score."""
+
+    def __init__(self, tol: float, patience: int) -> None:
+        self._tol = tol
+        self._patience = patience
+        self._failures = 0
+        self._best_loss = np.inf
+        self._best_score = -np.inf
+
+    def improved(self, logs: dict[str, float]) -> bool:
+        """Take in the logs of an epoch. A better score counts, and an equal one with a lower loss."""
+        score = logs.get("validation_score", 0.0)
+        loss = logs.get("validation_loss", logs["loss"])
+        better = score > self._best_score + self._tol or (
+            score >= self._best_score and loss < self._best_loss - self._tol
+        )
+        self._failures = 0 if better else self._failures + 1
+        if better:
+            self._best_score, self._best_loss = score, loss
+        return better
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether the patience is used up."""
+        return self._failures >= self._patience
+
+
+def present(
+    options: Any, network: Network, data: TrainingData, rule: Any, order: np.ndarray
+) -> tuple[float, str]:
+    """Train on the presentations of `order`; returns their mean loss before each update and the status."""
+    result = network.train_online(
+        data.X,
+        data.T,
+        rule,
+        order=order,
+        engine=options.engine,
+        n_threads=options.n_threads,
+        batch_size=options.batch_size,
+        sample_weight=data.weights,
+        input_transform=data.transform,
+    )
+    return float(result.losses.sum() / data.total_weight), result.status
+
+
+def warn_of(status: str, name: str, rate: float) -> None:
+    """Warn of a training that did not go well; called three levels below the public method `name`."""
+    advice = "use a smaller learning_rate_init or 'auto', and normalised inputs"
+    texts = {
+        "diverged": f"training diverged at learning rate {rate:.3g}; earlier weights are kept: {advice}",
+        "not better": f"the loss after training is not below the loss before it: {advice}",
+        "interrupted": "training was interrupted; the estimator is usable as it stands",
+    }
+    if status in texts:
+        category = UserWarning if status == "interrupted" else ConvergenceWarning
+        warnings.warn(f"[{name}] {texts[status]}", category, stacklevel=5)
+
+
+def _report(bar: tqdm, verbose: int, epoch: int, n_epochs: int, logs: dict[str, float]) -> None:
+    if verbose == 1:
+        shown = {"loss": f"{logs['loss']:.4g}"}
+        if "validation_score" in logs:
+            shown["validation"] = f"{logs['validation_score']:.4f}"
+        bar.set_postfix(shown, refresh=False)
+        bar.update()
+    elif verbose == 2:
+        values = "  ".join(f"{name} {value:.4g}" for name, value in logs.items())
+        tqdm.write(f"epoch {epoch + 1}/{n_epochs}  {values}")

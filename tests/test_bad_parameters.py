@@ -1,0 +1,91 @@
+"""Wrong values of the estimators' parameters: each is named before any work is done."""
+
+from __future__ import annotations
+
+import ebp
+import numpy as np
+import pytest
+from tables import blobs
+
+BAD_PARAMETERS = [
+    ("hidden_layer_sizes", 0, "hidden_layer_sizes must be a positive integer or a sequence of them; got 0"),
+    ("hidden_layer_sizes", (5, -1), "hidden_layer_sizes must be a positive integer or a sequence of them"),
+    ("hidden_layer_sizes", "100", "hidden_layer_sizes must be a positive integer or a sequence of them"),
+    (
+        "hidden_layer_sizes",
+        2.5,
+        "hidden_layer_sizes must be a positive integer or a sequence of them; got 2.5",
+    ),
+    ("activation", "sigmoid", "activation must be one of .*'scaled_tanh'.*; got 'sigmoid'"),
+    ("out_activation", "softmax", "out_activation must be one of 'auto', .*; got 'softmax'"),
+    ("loss", "hinge", "loss must be one of 'auto', 'squared_error'.*; got 'hinge'"),
+    ("targets", "zero", r"targets must be 'auto' or a pair \(low, high\) with low < high; got 'zero'"),
+    ("targets", (1, -1), r"targets must be 'auto' or a pair \(low, high\) with low < high; got \(1, -1\)"),
+    ("targets", (0, np.inf), "targets must be 'auto' or a pair"),
+    ("normalize", "l2", "normalize must be one of 'auto', .* or an InputNormalizer; got 'l2'"),
+    ("normalize", 3, "normalize must be one of 'auto', .* or an InputNormalizer; got 3"),
+    ("weight_init", "zeros", "weight_init must be one of 'lecun', .*; got 'zeros'"),
+    ("weight_init", np.zeros(3), "weight_init"),
+    ("twist", -0.1, "twist must be a number >= 0; got -0.1"),
+    ("twist", np.nan, "twist must be a number >= 0; got nan"),
+    ("solver", "lm", "solver must be one of 'sgd', 'sdlm'; got 'lm'"),
+    ("solver", None, "solver must be one of 'sgd', 'sdlm'; got None"),
+    (
+        "learning_rate",
+        0.1,
+        "learning_rate must be one of 'auto', 'constant', 'invscaling', 'adaptive'; got 0.1",
+    ),
+    ("learning_rate_init", 0, "learning_rate_init must be a number > 0; got 0"),
+    ("learning_rate_init", np.inf, "learning_rate_init must be a number > 0; got inf"),
+    ("learning_rate_init", "fast", "learning_rate_init must be a number > 0; got 'fast'"),
+    ("momentum", 1.0, r"momentum must be a number in \[0, 1\); got 1.0"),
+    ("batch_size", 0, "batch_size must be an integer >= 1; got 0"),
+    ("batch_size", 2.0, "batch_size must be an integer >= 1; got 2.0"),
+    ("sampling", "emphasize", "sampling must be one of 'auto', 'shuffle', .*; got 'emphasize'"),
+    ("alpha", -1e-3, "alpha must be a number >= 0; got -0.001"),
+    ("max_iter", 0, "max_iter must be an integer >= 1; got 0"),
+    ("max_iter", True, "max_iter must be an integer >= 1; got True"),
+    ("tol", -1, "tol must be a number >= 0; got -1"),
+    ("n_iter_no_change", 0, "n_iter_no_change must be an integer >= 1; got 0"),
+    ("early_stopping", "yes", "early_stopping must be True or False; got 'yes'"),
+    ("validation_fraction", 1.0, r"validation_fraction must be a number in \(0, 1\); got 1.0"),
+    ("dtype", "float16", "dtype must be one of 'float32', 'float64'; got 'float16'"),
+    ("dtype", None, "dtype must be one of 'float32', 'float64'; got None"),
+    ("engine", "blocked", "engine must be one of 'auto', 'streaming'; got 'blocked'"),
+    ("n_threads", 2, "n_threads must be 1; got 2"),
+    ("warm_start", 1, "warm_start must be True or False; got 1"),
+    ("callbacks", 5, "callbacks must be None, a callable or a list of callables; got 5"),
+    ("callbacks", [print, 5], "callbacks must be None, a callable or a list of callables"),
+    ("verbose", 3, "verbose must be one of 0, 1, 2; got 3"),
+]
+
+
+@pytest.mark.parametrize("estimator", [ebp.MLPClassifier, ebp.MLPRegressor])
+@pytest.mark.parametrize(("name", "value", "message"), BAD_PARAMETERS)
+def test_bad_parameters(estimator, name, value, message):
+    X, y = blobs(60, n_classes=2)
+    with pytest.raises(ValueError, match=message) as error:
+        estimator(**{name: value}).fit(X, y)
+    assert str(error.value).startswith("[")
+
+
+def test_every_parameter_has_a_bad_value():
+    checked = {name for name, _, _ in BAD_PARAMETERS} | {"class_weight", "random_state"}
+    assert set(ebp.MLPClassifier().get_params()) <= checked
+
+
+def test_bad_random_state():
+    with pytest.raises(ValueError, match="'seed' cannot be used to seed"):
+        ebp.MLPClassifier(random_state="seed").fit(*blobs(60, n_classes=2))
+
+
+@pytest.mark.parametrize("loss", ["cross_entropy", "binary_cross_entropy"])
+def test_cross_entropies_have_their_own_outputs(loss):
+    with pytest.raises(
+        ValueError, match=f"out_activation must be 'auto' or 'identity' with loss='{loss}'; got 'tanh'"
+    ):
+        ebp.MLPClassifier(loss=loss, out_activation="tanh").fit(*blobs(60, n_classes=2))
+    with pytest.raises(
+        ValueError, match=rf"targets must be 'auto' or \(0, 1\) with loss='{loss}'; got \(-1, 1\)"
+    ):
+        ebp.MLPClassifier(loss=loss, targets=(-1, 1)).fit(*blobs(60, n_classes=2))

@@ -1,0 +1,17 @@
+"""The scikit-learn estimator contract, checked by scikit-learn itself: no failure, no exception allowed."""
+
+from __future__ import annotations
+
+import ebp
+import pytest
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+ESTIMATORS = [ebp.MLPClassifier(), ebp.MLPRegressor()]
+
+
+# The checks train on data made to be awkward (a constant column, a handful of samples); what they warn about
+# is their own affair.
+@pytest.mark.filterwarnings("ignore::UserWarning", "ignore::FutureWarning", "ignore::DeprecationWarning")
+@parametrize_with_checks(ESTIMATORS)
+def test_scikit_learn_contract(estimator, check):
+    check(estimator)
