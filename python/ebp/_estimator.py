@@ -200,7 +200,7 @@ class OnlineEstimator(BaseEstimator):
         """Train for up to `max_iter` epochs; an automatic rate that proves too large is quartered."""
         network = self.network_
         monitor = Monitor(network, data, self._name)
-        rate, automatic = self._start_rate(data)
+        rate, automatic = self._start_rate(data, self.max_iter * len(data.rows) // self.batch_size)
         initial = network.parameters.copy()
         before = monitor.loss()
         presented = self.t_
@@ -240,12 +240,12 @@ class OnlineEstimator(BaseEstimator):
             self.loss_ = history.losses[-1]
             self.best_loss_ = min(history.losses)
 
-    def _start_rate(self, data: TrainingData) -> tuple[float, bool]:
-        """The first rate, and whether it was chosen here (and so may be lowered here)."""
+    def _start_rate(self, data: TrainingData, n_updates: int | None) -> tuple[float, bool]:
+        """The first of `n_updates` rates, and whether it was chosen here (and so may be lowered here)."""
         if not isinstance(self.learning_rate_init, str):
             return float(self.learning_rate_init), False
         if self.solver == "sdlm":
-            rate = automatic_sdlm_rate(self.network_)
+            rate = automatic_sdlm_rate(self.network_, n_updates)
         else:
             self.lambda_max_ = measure_eigenvalue(self.network_, data)
             rate = SGD_FRACTION / max(self.lambda_max_, 1e-3)
@@ -295,7 +295,7 @@ class OnlineEstimator(BaseEstimator):
         network = self.network_
         automatic = isinstance(self.learning_rate_init, str)
         if not automatic or not hasattr(self, "_rate"):
-            self._rate, _ = self._start_rate(data)
+            self._rate, _ = self._start_rate(data, None)
         kind = "invscaling" if self.learning_rate == "invscaling" else "constant"
         rate = RateSchedule(kind, self._rate, 1, self.tol).rate(self.n_iter_)
         if self._rule is None:

@@ -9,32 +9,38 @@ from ._eigenvalue import online_eigenvalue
 from .network import Network
 
 # Measured on tables and images, 10 to 300 units in one to three layers, 100 to 60,000 samples: training fails
-# from one and a half to five times this fraction on, and is slow from a tenth of it down.
+# from one and a half to five times this fraction on, and is slow from a tenth of it down. Trainings of more
+# than SDLM_SHORT updates need less haste and end the better for it: on MNIST, 600,000 updates at 0.22 gave
+# test errors of 2.0 to 2.3 %, at 0.15 of 1.9 to 2.2 %.
 SDLM_FRACTION = 0.22
+SDLM_SHORT = 100_000
+SDLM_STREAM = 1_000_000
 SDLM_LARGEST = 5e-3
 EIGENVALUE_PRESENTATIONS = 1000
 FINAL_FRACTION = 1 / 20
 ADAPTIVE_DIVISOR = 5.0
 
 
-def automatic_sdlm_rate(network: Network) -> float:
-    """Global rate of SDLM at which one update goes about a fifth of the way to its own sample.
+def automatic_sdlm_rate(network: Network, n_updates: int | None) -> float:
+    """Global rate of SDLM at which one update goes at most about a fifth of the way to its own sample.
 
     A weight of curvature h moves by eps/(h + mu) times its gradient, so that all weights of a unit together
     move its total input by eps times the sum of h/(h + mu), which is at most eps (fan-in + 1), of a Newton
     step. The effects of the layers add up; those of the first one do not count, because samples differ more
     in the inputs than in the hidden states and so disturb each other less there. Narrow networks are limited
-    by eps = 5e-3.
+    by eps = 5e-3; from 100,000 updates on, eps falls as the fifth root of their number. A stream, `n_updates`
+    None, counts as a million.
 
     Examples
     --------
     >>> from ebp.layers import Dense
-    >>> automatic_sdlm_rate(Network([Dense(99), Dense(10)], 64))
+    >>> automatic_sdlm_rate(Network([Dense(99), Dense(10)], 64), 50_000)
     0.0022
     """
     shapes = [shape for name, _, shape in network.parameter_slices if name.endswith(".weights")]
     total = sum(fan_in + 1 for _, fan_in in (shapes[1:] or shapes))
-    return min(SDLM_LARGEST, SDLM_FRACTION / total)
+    haste = min(1.0, (SDLM_SHORT / (n_updates or SDLM_STREAM)) ** 0.2)
+    return min(SDLM_LARGEST, SDLM_FRACTION * haste / total)
 
 
 def measure_eigenvalue(network: Network, data: Any) -> float:
