@@ -56,9 +56,9 @@ InputNormalizer, default="auto"
         "invscaling": divided by sqrt(epoch + 1). "adaptive": divided by 5 whenever two epochs in a row fail
         to lower the training loss by `tol`.
     learning_rate_init : "auto" or float, default="auto"
-        First rate. "auto": for SDLM from the widths of the layers, 0.22 / (sum of fan-in + 1 over all
-        layers but the first), at most 5e-3; for SGD 0.5 / lambda_max, measured by eq (64). If an automatic
-        rate proves too large, it is quartered and training restarted.
+        First rate. "auto": for SDLM from the widths of the layers, 0.22 / (sum of fan-in + 1 over all layers
+        but the first), at most 5e-3 and less for more than 100,000 updates; for SGD 0.5 / lambda_max,
+        measured by eq (64). If an automatic rate proves too large, it is quartered and training restarted.
     momentum : float, default=0.0
         Strength in [0, 1) of the heavy-ball term (section 4.7).
     batch_size : int, default=1

@@ -268,10 +268,12 @@ inline Pack<T> flip(Pack<T> x, IntegerPack<T> flips) {
 template <class T>
 inline Pack<T> at_most(Pack<T> x, T limit) {
 #if defined(__AVX512F__)
+  // The masked forms with all lanes on are the plain instructions, without the undefined operand that GCC 12
+  // warns of in the plain forms.
   if constexpr (sizeof(T) == 4)
-    return (Pack<T>)_mm512_min_ps(_mm512_set1_ps(float(limit)), (__m512)x);
+    return (Pack<T>)_mm512_maskz_min_ps(__mmask16(-1), (__m512)broadcast(limit), (__m512)x);
   else
-    return (Pack<T>)_mm512_min_pd(_mm512_set1_pd(double(limit)), (__m512d)x);
+    return (Pack<T>)_mm512_maskz_min_pd(__mmask8(-1), (__m512d)broadcast(limit), (__m512d)x);
 #else
   return limit < x ? broadcast(limit) : x;
 #endif
