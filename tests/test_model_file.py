@@ -330,6 +330,7 @@ def test_a_newer_format(saved):
     ("changes", "reason"),
     [
         ({"format_version": "one"}, "its format_version is 'one'"),
+        ({"format_version": "0"}, "its format_version is '0'"),
         ({"format_version": None}, "its format_version is ''"),
         ({"model": None}, "without model"),
         ({"notes": "{} "}, "does not match its checksum"),

@@ -226,7 +226,7 @@ def _read(path: str | os.PathLike[str]) -> tuple[dict[str, str], dict[str, np.nd
 
 def _check_version(path: str | os.PathLike[str], metadata: dict[str, str]) -> None:
     text = metadata.get("format_version", "")
-    if not text.isdecimal():
+    if not text.isdecimal() or int(text) < 1:
         raise _bad_file(path, f"damaged, its format_version is {text!r}")
     if int(text) > FORMAT_VERSION:
         writer = metadata.get("ebp_version", "an unknown version")
