@@ -1,4 +1,7 @@
+#include <pybind11/stl.h>
+
 #include <algorithm>
+#include <initializer_list>
 #include <memory>
 #include <string>
 #include <vector>
@@ -7,8 +10,12 @@
 #include "bindings/bindings.h"
 #include "ebp/base/simd.h"
 #include "ebp/nn/activation.h"
+#include "ebp/nn/conv.h"
 #include "ebp/nn/dense.h"
 #include "ebp/nn/loss.h"
+#include "ebp/nn/pool.h"
+#include "ebp/nn/rbf.h"
+#include "ebp/nn/subsample.h"
 
 namespace ebp::bindings {
 namespace {
@@ -16,10 +23,22 @@ namespace {
 using namespace pybind11::literals;
 
 template <class T>
-Array<T> zeros(std::vector<py::ssize_t> shape) {
-  Array<T> array(std::move(shape));
-  std::fill_n(array.mutable_data(), array.size(), T(0));
+Array<T> zeros(Index size) {
+  Array<T> array(size);
+  std::fill_n(array.mutable_data(), size, T(0));
   return array;
+}
+
+// Checks the arrays of a pass: vectors like theta, rows of inputs, rows of outputs. Returns the number of
+// rows.
+template <class T>
+Index checked(const Module<T>& module, const char* function, std::initializer_list<const Array<T>*> thetas,
+              std::initializer_list<const Array<T>*> inputs, std::initializer_list<const Array<T>*> outputs) {
+  for (const Array<T>* theta : thetas) require_size(*theta, module.n_parameters(), function, "theta");
+  Index n = -1;
+  for (const Array<T>* rows : inputs) n = require_rows(*rows, n, module.n_inputs(), function, "x");
+  for (const Array<T>* rows : outputs) n = require_rows(*rows, n, module.n_outputs(), function, "gy");
+  return n;
 }
 
 // The five passes of any module, on arrays. Sums over rows are returned as new arrays.
@@ -34,57 +53,52 @@ void bind_module(py::module_& m, const std::string& suffix) {
       .def(
           "forward",
           [](const M& module, const A& theta, const A& x) {
-            require_size(theta, module.n_parameters(), "forward", "theta");
-            const Index n = require_rows(x, -1, module.n_inputs(), "forward", "x");
+            const Index n = checked(module, "forward", {&theta}, {&x}, {});
             A y({n, module.n_outputs()});
             module.forward(n, theta.data(), x.data(), y.mutable_data());
             return y;
           },
-          "theta"_a, "x"_a)
+          "theta"_a.noconvert(), "x"_a.noconvert())
       .def(
           "backward",
           [](const M& module, const A& theta, const A& x, const A& gy) {
-            const Index n = require_rows(x, -1, module.n_inputs(), "backward", "x");
-            require_rows(gy, n, module.n_outputs(), "backward", "gy");
-            A gx({n, module.n_inputs()}), gtheta = zeros<T>({module.n_parameters()});
+            const Index n = checked(module, "backward", {&theta}, {&x}, {&gy});
+            A gx({n, module.n_inputs()}), gtheta = zeros<T>(module.n_parameters());
             module.backward(n, theta.data(), x.data(), gy.data(), gx.mutable_data(), gtheta.mutable_data());
             return py::make_tuple(gx, gtheta);
           },
-          "theta"_a, "x"_a, "gy"_a)
+          "theta"_a.noconvert(), "x"_a.noconvert(), "gy"_a.noconvert())
       .def(
           "backward_curvature",
           [](const M& module, const A& theta, const A& x, const A& hy) {
-            const Index n = require_rows(x, -1, module.n_inputs(), "backward_curvature", "x");
-            require_rows(hy, n, module.n_outputs(), "backward_curvature", "hy");
-            A hx({n, module.n_inputs()}), htheta = zeros<T>({module.n_parameters()});
+            const Index n = checked(module, "backward_curvature", {&theta}, {&x}, {&hy});
+            A hx({n, module.n_inputs()}), htheta = zeros<T>(module.n_parameters());
             module.backward_curvature(n, theta.data(), x.data(), hy.data(), hx.mutable_data(),
                                       htheta.mutable_data());
             return py::make_tuple(hx, htheta);
           },
-          "theta"_a, "x"_a, "hy"_a)
+          "theta"_a.noconvert(), "x"_a.noconvert(), "hy"_a.noconvert())
       .def(
           "forward_tangent",
           [](const M& module, const A& theta, const A& dtheta, const A& x, const A& dx) {
-            const Index n = require_rows(x, -1, module.n_inputs(), "forward_tangent", "x");
-            require_rows(dx, n, module.n_inputs(), "forward_tangent", "dx");
+            const Index n = checked(module, "forward_tangent", {&theta, &dtheta}, {&x, &dx}, {});
             A dy({n, module.n_outputs()});
             module.forward_tangent(n, theta.data(), dtheta.data(), x.data(), dx.data(), dy.mutable_data());
             return dy;
           },
-          "theta"_a, "dtheta"_a, "x"_a, "dx"_a)
+          "theta"_a.noconvert(), "dtheta"_a.noconvert(), "x"_a.noconvert(), "dx"_a.noconvert())
       .def(
           "backward_tangent",
           [](const M& module, const A& theta, const A& dtheta, const A& x, const A& dx, const A& gy,
              const A& dgy) {
-            const Index n = require_rows(x, -1, module.n_inputs(), "backward_tangent", "x");
-            require_rows(gy, n, module.n_outputs(), "backward_tangent", "gy");
-            require_rows(dgy, n, module.n_outputs(), "backward_tangent", "dgy");
-            A dgx({n, module.n_inputs()}), dgtheta = zeros<T>({module.n_parameters()});
+            const Index n = checked(module, "backward_tangent", {&theta, &dtheta}, {&x, &dx}, {&gy, &dgy});
+            A dgx({n, module.n_inputs()}), dgtheta = zeros<T>(module.n_parameters());
             module.backward_tangent(n, theta.data(), dtheta.data(), x.data(), dx.data(), gy.data(),
                                     dgy.data(), dgx.mutable_data(), dgtheta.mutable_data());
             return py::make_tuple(dgx, dgtheta);
           },
-          "theta"_a, "dtheta"_a, "x"_a, "dx"_a, "gy"_a, "dgy"_a);
+          "theta"_a.noconvert(), "dtheta"_a.noconvert(), "x"_a.noconvert(), "dx"_a.noconvert(),
+          "gy"_a.noconvert(), "dgy"_a.noconvert());
   py::class_<Dense<T>, M>(m, ("Dense" + suffix).c_str())
       .def(py::init<Index, Index, bool>(), "n_inputs"_a, "n_outputs"_a, "bias"_a = true);
   py::class_<Activation<T>, M>(m, ("Activation" + suffix).c_str())
@@ -92,6 +106,40 @@ void bind_module(py::module_& m, const std::string& suffix) {
              return std::make_unique<Activation<T>>(width, function_from_name(name), twist);
            }),
            "width"_a, "name"_a, "twist"_a = 0.0);
+  py::class_<Conv2D<T>, M>(m, ("Conv2D" + suffix).c_str())
+      .def(py::init([](Index maps_in, Index height, Index width, Index maps_out, Index kernel_height,
+                       Index kernel_width, Index stride, const std::string& padding,
+                       std::vector<std::vector<Index>> sources, bool bias) {
+             ConvShape shape(maps_in, height, width, maps_out, kernel_height, kernel_width, stride,
+                             padding_from_name(padding), std::move(sources));
+             return std::make_unique<Conv2D<T>>(std::move(shape), bias);
+           }),
+           "maps_in"_a, "height"_a, "width"_a, "maps_out"_a, "kernel_height"_a, "kernel_width"_a, "stride"_a,
+           "padding"_a, "sources"_a, "bias"_a = true);
+  py::class_<WindowSum2D<T>, M>(m, ("WindowSum2D" + suffix).c_str())
+      .def(py::init([](Index maps, Index height, Index width, Index size, double factor) {
+             return std::make_unique<WindowSum2D<T>>(WindowGrid(maps, height, width, size, "WindowSum2D"),
+                                                     factor);
+           }),
+           "maps"_a, "height"_a, "width"_a, "size"_a, "factor"_a = 1.0);
+  py::class_<MapScale<T>, M>(m, ("MapScale" + suffix).c_str())
+      .def(py::init<Index, Index, Index>(), "maps"_a, "units"_a, "fan_in"_a);
+  py::class_<MaxPool2D<T>, M>(m, ("MaxPool2D" + suffix).c_str())
+      .def(py::init([](Index maps, Index height, Index width, Index size) {
+             return std::make_unique<MaxPool2D<T>>(WindowGrid(maps, height, width, size, "MaxPool2D"));
+           }),
+           "maps"_a, "height"_a, "width"_a, "size"_a);
+  py::class_<GaussianRBF<T>, M>(m, ("GaussianRBF" + suffix).c_str())
+      .def(py::init<Index, Index>(), "n_inputs"_a, "n_outputs"_a);
+  py::class_<EuclideanRBF<T>, M>(m, ("EuclideanRBF" + suffix).c_str())
+      .def(py::init<Index, Index>(), "n_inputs"_a, "n_outputs"_a)
+      .def(py::init([](const A& codes) {
+             const Index n_inputs = codes.ndim() == 2 ? codes.shape(1) : 0;
+             require_rows(codes, -1, n_inputs, "EuclideanRBF", "codes");
+             return std::make_unique<EuclideanRBF<T>>(
+                 n_inputs, std::vector<T>(codes.data(), codes.data() + codes.size()));
+           }),
+           "codes"_a);
 }
 
 // Calls body(k, row of o, row of t, row number) for every row of o (n, k) and t (n, k).

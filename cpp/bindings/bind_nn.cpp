@@ -96,9 +96,11 @@ void bind_one(py::module_& m, const char* name) {
       .def_property_readonly("parameters", [](const py::object& self) { return parameters<T>(self); })
       .def("parameter_blocks",
            [](N& self) {
-             std::vector<std::tuple<std::string, Index, std::vector<Index>, Index>> blocks;
+             std::vector<
+                 std::tuple<std::string, Index, std::vector<Index>, std::vector<Index>, std::vector<Index>>>
+                 blocks;
              for (const ParameterBlock& block : self.network().parameter_blocks())
-               blocks.emplace_back(block.name, block.start, block.shape, block.fan_in);
+               blocks.emplace_back(block.name, block.start, block.shape, block.unit_sizes, block.fan_ins);
              return blocks;
            })
       .def(

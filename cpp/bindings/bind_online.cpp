@@ -1,5 +1,6 @@
 #include <pybind11/stl.h>
 
+#include <algorithm>
 #include <chrono>
 #include <memory>
 #include <optional>
@@ -49,26 +50,45 @@ Array<Index> checked_order(const Array<Index>& order, Index n_samples) {
   return order;
 }
 
-// Serves signals, so that Ctrl-C works, and the user's callback. Taking the GIL costs little but not nothing,
-// so without a callback it is taken only every now and then.
-class Poll {
+// Serves signals, so that Ctrl-C works. Taking the GIL costs little but not nothing, so it is taken only
+// every now and then.
+class Signals {
  public:
-  explicit Poll(const py::object& callback) : callback_(callback), last_(Clock::now()) {}
-
-  bool operator()(Index done, double mean_loss) {
-    const bool calls = !callback_.is_none();
-    if (!calls && Clock::now() - last_ < std::chrono::milliseconds(30)) return true;
+  void operator()() {
+    if (Clock::now() - last_ < std::chrono::milliseconds(30)) return;
     py::gil_scoped_acquire acquire;
     if (PyErr_CheckSignals() != 0) throw py::error_already_set();
     last_ = Clock::now();
-    return !calls || !py::bool_(callback_(done, mean_loss));
   }
 
  private:
   using Clock = std::chrono::steady_clock;
-  const py::object& callback_;
-  Clock::time_point last_;
+  Clock::time_point last_ = Clock::now();
 };
+
+// Calls the user's callback, whose true result stops the training.
+Progress progress_of(const py::object& callback) {
+  if (callback.is_none()) return nullptr;
+  return [&callback](Index done, double mean_loss) {
+    py::gil_scoped_acquire acquire;
+    return !py::bool_(callback(done, mean_loss));
+  };
+}
+
+// One sample's values: an array of the network's type as it is, other numbers converted.
+template <class T>
+AnyArray<T> values_of(const py::object& values, Index size, const char* name) {
+  if (!py::isinstance<Array<T>>(values)) {
+    const py::array array = py::array::ensure(values);
+    const bool numeric = array && std::string("fiub").find(array.dtype().kind()) != std::string::npos;
+    if (!numeric)
+      throw py::type_error(std::string("[learn_one] ") + name + " must be real numbers; got " +
+                           std::string(py::repr(values)));
+  }
+  AnyArray<T> result = AnyArray<T>::ensure(values);
+  require_size(result, size, "learn_one", name);
+  return result;
+}
 
 // A trainer with the network it belongs to, which it keeps alive.
 template <class T>
@@ -92,16 +112,16 @@ class BoundTrainer {
     {
       typename GuardedNetwork<T>::Exclusive exclusive(guarded_, "train_online");
       py::gil_scoped_release release;
-      outcome = trainer_.train(samples, indices, n, batch_size, to, Poll(callback));
+      outcome = trainer_.train(samples, indices, n, batch_size, to, progress_of(callback), Signals());
     }
     losses.resize({outcome.n_samples});
     return py::make_tuple(losses, outcome.n_samples, name_of(outcome.status));
   }
 
-  T learn_one(const AnyArray<T>& x, const AnyArray<T>& t) {
-    require_size(x, guarded_.network().n_inputs(), "learn_one", "x");
-    require_size(t, guarded_.network().n_outputs(), "learn_one", "t");
-    const T *row = x.data(), *target = t.data();
+  T learn_one(const py::object& x, const py::object& t) {
+    const AnyArray<T> inputs = values_of<T>(x, guarded_.network().n_inputs(), "x");
+    const AnyArray<T> targets = values_of<T>(t, guarded_.network().n_outputs(), "t");
+    const T *row = inputs.data(), *target = targets.data();
     typename GuardedNetwork<T>::Exclusive exclusive(guarded_, "learn_one");
     // Letting the GIL go takes about as long as learning on a tiny network.
     if (guarded_.network().n_parameters() < 10'000) return trainer_.learn_one(row, target);
@@ -109,18 +129,28 @@ class BoundTrainer {
     return trainer_.learn_one(row, target);
   }
 
+  // The two that follow may be used by a training's own callback, between presentations.
   void set_learning_rate(double learning_rate) {
-    typename GuardedNetwork<T>::Exclusive exclusive(guarded_, "learning_rate");
-    trainer_.set_learning_rate(learning_rate);
+    alone("learning_rate", [&] { trainer_.set_learning_rate(learning_rate); });
   }
 
   Array<T> copy_of(AlignedVector<T> RuleState<T>::* member) {
-    typename GuardedNetwork<T>::Exclusive exclusive(guarded_, "learning_rates");
-    const AlignedVector<T>& vector = trainer_.state().*member;
-    return Array<T>(Index(vector.size()), vector.data());
+    Array<T> result(guarded_.network().n_parameters());
+    alone("learning_rates", [&] {
+      const AlignedVector<T>& vector = trainer_.state().*member;
+      std::copy(vector.begin(), vector.end(), result.mutable_data());
+    });
+    return result;
   }
 
  private:
+  template <class Body>
+  void alone(const char* function, Body&& body) {
+    if (guarded_.trains_here()) return body();
+    typename GuardedNetwork<T>::Exclusive exclusive(guarded_, function);
+    body();
+  }
+
   py::object owner_;
   GuardedNetwork<T>& guarded_;
   Trainer<T> trainer_;
@@ -175,7 +205,7 @@ Array<double> bound_online_eigenvalue(GuardedNetwork<double>& guarded, const Arr
   const double* leaks = gammas.data();
   double *direction = psi.mutable_data(), *to = norms.mutable_data();
   guarded.read([&](const Network<double>& network) {
-    online_eigenvalue(network, samples, indices, n, alpha, leaks, direction, to);
+    online_eigenvalue(network, samples, indices, n, alpha, leaks, direction, to, Signals());
   });
   return norms;
 }

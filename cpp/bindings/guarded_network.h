@@ -25,7 +25,7 @@ class GuardedNetwork {
   template <class Body>
   void read(Body&& body) {
     py::gil_scoped_release release;
-    if (trainer_.load() == std::this_thread::get_id()) {
+    if (trains_here()) {
       body(std::as_const(*network_));
       return;
     }
@@ -35,13 +35,16 @@ class GuardedNetwork {
     body(std::as_const(*network_));
   }
 
+  // Whether this thread is training the network now: the code that runs is its callback.
+  bool trains_here() const { return trainer_.load() == std::this_thread::get_id(); }
+
   // The right to train, held while it lives. It waits for its turn without the GIL, since the holder may need
   // the GIL to finish.
   class Exclusive {
    public:
     explicit Exclusive(GuardedNetwork& guarded, const char* function)
         : guarded_(guarded), lock_(guarded.mutex_, std::defer_lock) {
-      require(guarded.trainer_.load() != std::this_thread::get_id(), function,
+      require(!guarded.trains_here(), function,
               "a network may not be trained by the callback of its own training", "a nested call");
       if (!lock_.try_lock()) {
         py::gil_scoped_release release;

@@ -41,7 +41,7 @@ TEST_CASE("one update a sample is the batch passes' gradient applied") {
          expected = make_network<double>({kInputs, 19, 6, kOutputs});
     Trainer<double> trainer(*streamed, options);
     const Outcome outcome =
-        trainer.train(data.samples(), data.order.data(), kSamples, 1, data.losses.data(), nullptr);
+        trainer.train(data.samples(), data.order.data(), kSamples, 1, data.losses.data(), nullptr, nullptr);
     CHECK(outcome.status == Status::kOk);
 
     RuleState<double> state(*expected, options);
@@ -79,7 +79,7 @@ TEST_CASE("layers without bias, and widths around the vectors'") {
     Trainer<float> one(*single, sgd(0.05, 0.5)), all(*whole, sgd(0.05, 0.5));
     for (Index row = 0; row < kSamples; ++row)
       one.learn_one(data.x.data() + row * kInputs, data.t.data() + row * kOutputs);
-    all.train(data.samples(), data.order.data(), kSamples, 1, data.losses.data(), nullptr);
+    all.train(data.samples(), data.order.data(), kSamples, 1, data.losses.data(), nullptr, nullptr);
     CHECK(largest_difference(single->parameters(), whole->parameters(), whole->n_parameters()) == 0);
   }
 }
@@ -89,7 +89,7 @@ TEST_CASE("mini-batches use the mean gradient, the last one being smaller") {
   auto trained = make_network<double>({kInputs, 5, kOutputs}),
        expected = make_network<double>({kInputs, 5, kOutputs});
   Trainer<double> trainer(*trained, sgd(0.1));
-  trainer.train(data.samples(), data.order.data(), kSamples, 8, data.losses.data(), nullptr);
+  trainer.train(data.samples(), data.order.data(), kSamples, 8, data.losses.data(), nullptr, nullptr);
   const Index p = expected->n_parameters();
   std::vector<double> g(static_cast<std::size_t>(p));
   for (Index start = 0; start < kSamples; start += 8) {
@@ -107,14 +107,15 @@ TEST_CASE("divergence leaves the last good parameters") {
   auto network = make_network<float>({kInputs, 5, kOutputs}, Function::kIdentity);
   Trainer<float> trainer(*network, sgd(0.01));
   const Outcome outcome =
-      trainer.train(data.samples(), data.order.data(), kSamples, 1, data.losses.data(), nullptr);
+      trainer.train(data.samples(), data.order.data(), kSamples, 1, data.losses.data(), nullptr, nullptr);
   CHECK(outcome.status == Status::kDiverged);
   CHECK(outcome.n_samples == 31);
   for (Index k = 0; k < network->n_parameters(); ++k) CHECK(std::isfinite(network->parameters()[k]));
   // saturated sigmoids hide an overflow from the loss
   auto wild = make_network<float>({kInputs, 5, kOutputs}, Function::kTanh);
   Trainer<float> wild_trainer(*wild, sgd(3e38));
-  wild_trainer.train(Data<float>().samples(), data.order.data(), kSamples, 1, data.losses.data(), nullptr);
+  wild_trainer.train(Data<float>().samples(), data.order.data(), kSamples, 1, data.losses.data(), nullptr,
+                     nullptr);
   for (Index k = 0; k < wild->n_parameters(); ++k) CHECK(std::isfinite(wild->parameters()[k]));
 }
 
@@ -123,7 +124,8 @@ TEST_CASE("progress may stop or throw") {
   auto network = make_network<double>({kInputs, 5, kOutputs});
   Trainer<double> trainer(*network, sgd(0.01));
   const auto run = [&](const Progress& progress) {
-    return trainer.train(data.samples(), data.order.data(), kSamples, 1, data.losses.data(), progress);
+    return trainer.train(data.samples(), data.order.data(), kSamples, 1, data.losses.data(), progress,
+                         nullptr);
   };
   CHECK(run([](Index, double) { return false; }).status == Status::kStopped);
   CHECK_THROWS_AS(run([](Index, double) -> bool { throw std::runtime_error("enough"); }), std::runtime_error);
@@ -151,9 +153,9 @@ TEST_CASE("normalising on the way in equals normalising first") {
     Trainer<double> a(*inside, sgd(0.05)), b(*outside, sgd(0.05));
     Samples<double> samples = data.samples();
     samples.transform = {shift.data(), is_matrix ? matrix.data() : factor.data(), is_matrix};
-    a.train(samples, data.order.data(), kSamples, 1, data.losses.data(), nullptr);
+    a.train(samples, data.order.data(), kSamples, 1, data.losses.data(), nullptr, nullptr);
     b.train({z.data(), inputs, data.t.data(), nullptr, {}}, data.order.data(), kSamples, 1,
-            data.losses.data(), nullptr);
+            data.losses.data(), nullptr, nullptr);
     CHECK(largest_difference(inside->parameters(), outside->parameters(), inside->n_parameters()) < 1e-12);
   }
 }
@@ -167,7 +169,7 @@ TEST_CASE("networks of their own train in threads of their own") {
     threads.emplace_back([&data, &network] {
       std::vector<double> losses(kSamples);
       Trainer<float> trainer(*network, sdlm(true, false));
-      trainer.train(data.samples(), data.order.data(), kSamples, 1, losses.data(), nullptr);
+      trainer.train(data.samples(), data.order.data(), kSamples, 1, losses.data(), nullptr, nullptr);
     });
   for (auto& thread : threads) thread.join();
   for (const auto& network : networks)

@@ -42,8 +42,16 @@ def as_vector(value: Any, size: int, dtype: np.dtype, function: str, name: str) 
     return np.ascontiguousarray(array, dtype=dtype)
 
 
+def checked_weights(value: Any, size: int, dtype: np.dtype, function: str) -> np.ndarray:
+    """Sample weights as a C-contiguous array of shape (size,), finite and not negative."""
+    weights = as_vector(value, size, dtype, function, "sample_weight")
+    if not (np.isfinite(weights).all() and (weights >= 0).all()):
+        raise ValueError(f"[{function}] sample_weight must be finite and not negative; got other values")
+    return weights
+
+
 def checked_order(order: Any, n: int) -> np.ndarray:
-    """`order` as an array of row indices, None for all rows in turn; the core checks their range."""
+    """A copy of `order` as row indices, None for all rows in turn; the core checks their range, once."""
     if order is None:
         return np.arange(n, dtype=np.intp)
     array = np.asarray(order)
@@ -51,4 +59,15 @@ def checked_order(order: Any, n: int) -> np.ndarray:
         raise ValueError(
             f"[train_online] order must be a 1-D array of integers; got {array.dtype} {array.shape}"
         )
-    return np.ascontiguousarray(array, dtype=np.intp)
+    return np.array(array, dtype=np.intp)
+
+
+def checked_shape(shape: Any) -> tuple[int, ...]:
+    """`shape` as a tuple of sizes."""
+    sizes = tuple(shape) if isinstance(shape, (tuple, list)) else (shape,)
+    for size in sizes:
+        if isinstance(size, bool) or not isinstance(size, (int, np.integer)):
+            raise TypeError(f"[Network] input_shape must hold integers; got {shape!r}")
+    if not sizes or min(sizes) < 1:
+        raise ValueError(f"[Network] input_shape must hold sizes of at least 1; got {shape!r}")
+    return tuple(int(size) for size in sizes)

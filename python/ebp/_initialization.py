@@ -9,8 +9,8 @@ import numpy as np
 
 SCHEMES = ("lecun", "lecun_uniform", "xavier", "he", "lenet")
 
-# name, start, shape, fan-in: as the core describes its parameters
-Block = tuple[str, int, list[int], int]
+# name, start, shape, parameters of each unit, fan-in of each unit: as the core describes its parameters
+Block = tuple[str, int, list[int], list[int], list[int]]
 
 
 def generator(random_state: Any) -> np.random.Generator:
@@ -26,9 +26,9 @@ def generator(random_state: Any) -> np.random.Generator:
 
 
 def initial_parameters(
-    weight_init: Any, blocks: list[Block], n_parameters: int, random_state: Any
+    weight_init: Any, blocks: list[Block], n_parameters: int, dtype: np.dtype, random_state: Any
 ) -> np.ndarray:
-    """Values for all parameters, shape (n_parameters,): weights by the scheme, biases 0."""
+    """Values for all parameters, shape (n_parameters,): weights by the scheme, biases 0, or those given."""
     if not isinstance(weight_init, str):
         values = np.asarray(weight_init)
         if values.shape != (n_parameters,) or values.dtype.kind not in "fiu":
@@ -36,17 +36,21 @@ def initial_parameters(
                 f"[Network] weight_init must be one of {', '.join(SCHEMES)} or {n_parameters} numbers; "
                 f"got {values.dtype} {values.shape}"
             )
+        with np.errstate(over="ignore"):
+            values = values.astype(dtype)
         if not np.isfinite(values).all():
-            raise ValueError("[Network] weight_init must be finite; got NaN or infinity")
+            raise ValueError(f"[Network] weight_init must be finite as {dtype}; got NaN or infinity")
         return values
     if weight_init not in SCHEMES:
         raise ValueError(f"[Network] weight_init must be one of {', '.join(SCHEMES)}; got {weight_init!r}")
     rng = generator(random_state)
     values = np.zeros(n_parameters)
-    for name, start, shape, fan_in in blocks:
+    for name, start, shape, unit_sizes, fan_ins in blocks:
         if name.endswith("weights"):
-            size = int(np.prod(shape))
-            values[start : start + size] = _draw(weight_init, size, fan_in, shape[0], rng)
+            fan_out = len(unit_sizes) * int(np.prod(shape[1:])) if len(shape) == 3 else shape[0]
+            for size, fan_in in zip(unit_sizes, fan_ins, strict=True):
+                values[start : start + size] = _draw(weight_init, size, fan_in, fan_out, rng)
+                start += size
     return values
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ebp import _core, _initialization
-from ebp._arrays import as_rows, as_vector, checked_order
+from ebp._arrays import as_rows, checked_order, checked_shape, checked_weights
 from ebp._summary import summary_table
 from ebp.layers import Dense
 from ebp.rules import Rule
@@ -95,6 +95,8 @@ class Network:
         dtype: Any = "float32",
         random_state: Any = None,
     ) -> None:
+        if isinstance(layers, Dense) or not isinstance(layers, Iterable):
+            raise TypeError(f"[Network] layers must be a sequence of ebp.layers objects; got {layers!r}")
         self._layers = tuple(layers)
         for layer in self._layers:
             if not isinstance(layer, Dense):
@@ -109,7 +111,7 @@ class Network:
             self._dtype = np.dtype(object)
         if self._dtype.name not in _DTYPES:
             raise ValueError(f"[Network] dtype must be one of {', '.join(_DTYPES)}; got {dtype!r}")
-        self._input_shape = _checked_shape(input_shape)
+        self._input_shape = checked_shape(input_shape)
         self._loss = loss
         single = self._dtype == np.float32
         make: Any = _core.Network32 if single else _core.Network64
@@ -117,7 +119,7 @@ class Network:
         specification = [(layer.units, layer.activation, layer.twist, layer.bias) for layer in self._layers]
         self._core: Any = make(prod(self._input_shape), specification, loss)
         self.parameters[:] = _initialization.initial_parameters(
-            weight_init, self._core.parameter_blocks(), self.n_parameters, random_state
+            weight_init, self._core.parameter_blocks(), self.n_parameters, self._dtype, random_state
         )
 
     @property
@@ -165,7 +167,7 @@ class Network:
         """(name, slice, shape) of every array in θ, in its order; weights have shape (outputs, inputs)."""
         return [
             (name, slice(start, start + prod(shape)), tuple(shape))
-            for name, start, shape, _ in self._core.parameter_blocks()
+            for name, start, shape, *_ in self._core.parameter_blocks()
         ]
 
     def forward(self, X: Any) -> np.ndarray:
@@ -208,7 +210,9 @@ class Network:
             raise ValueError("[loss] X must have at least one row; got 0")
         if sample_weight is None:
             return float(losses.mean())
-        weights = as_vector(sample_weight, len(losses), np.dtype(np.float64), "loss", "sample_weight")
+        weights = checked_weights(sample_weight, len(losses), np.dtype(np.float64), "loss")
+        if not weights.any():
+            raise ValueError("[loss] some sample_weight must be positive; got zeros only")
         return float(np.average(losses, weights=weights))
 
     def gradient(self, X: Any, T: Any) -> np.ndarray:
@@ -255,8 +259,10 @@ class Network:
         n_threads : int, default=1
             The streaming engine has one thread.
         callback : callable, default=None
-            Called every few milliseconds of work, at the same presentations in every run, as
-            ``callback(n_done, mean_loss)``; a true result stops the training.
+            Called every few milliseconds of work (after each batch, if that takes longer), at the same
+            presentations in every run, as ``callback(n_done, mean_loss)``; a true result stops the training.
+            It may read the network and set the rule's `learning_rate`; it must not wait for another thread
+            that uses the network.
         batch_size : int, default=1
             Presentations per update. The default updates after every single one; more use the mean of their
             gradients.
@@ -279,6 +285,12 @@ class Network:
             raise TypeError(f"[train_online] rule must be an ebp.rules object; got {rule!r}")
         if engine not in _ENGINES:
             raise ValueError(f"[train_online] engine must be one of {', '.join(_ENGINES)}; got {engine!r}")
+        if not isinstance(batch_size, (int, np.integer)) or isinstance(batch_size, bool):
+            raise TypeError(f"[train_online] batch_size must be an integer; got {batch_size!r}")
+        if batch_size < 1:
+            raise ValueError(f"[train_online] batch_size must be at least 1; got {batch_size}")
+        if callback is not None and not callable(callback):
+            raise TypeError(f"[train_online] callback must be callable; got {callback!r}")
         if n_threads != 1:
             raise ValueError(
                 f"[train_online] n_threads must be 1 for the streaming engine; got {n_threads!r}"
@@ -291,7 +303,7 @@ class Network:
             rows,
             self._targets(T, "train_online"),
             checked_order(order, len(rows)),
-            batch_size=batch_size,
+            batch_size=min(int(batch_size), 2**62),
             weights=self._weights(sample_weight, len(rows)),
             shift=shift,
             factor=factor,
@@ -311,7 +323,7 @@ class Network:
         Returns
         -------
         float
-            The loss before the update. If it is not finite, nothing is learnt.
+            The loss before the update. If it or the update is not finite, nothing is learnt.
 
         Raises
         ------
@@ -322,10 +334,7 @@ class Network:
             trainer = rule._trainer if rule._core is self._core else rule._bind(self)
         except AttributeError:
             raise TypeError(f"[learn_one] rule must be an ebp.rules object; got {rule!r}") from None
-        try:
-            return trainer.learn_one(x, t)
-        except TypeError:
-            raise TypeError(f"[learn_one] x and t must be numeric arrays; got {x!r}, {t!r}") from None
+        return trainer.learn_one(x, t)
 
     def summary(self) -> str:
         """A table of the layers with their outputs, parameters and connections, and the totals."""
@@ -333,13 +342,7 @@ class Network:
 
     def copy(self) -> Network:
         """An independent network with the same layers and parameters."""
-        return Network(
-            self._layers,
-            self._input_shape,
-            loss=self._loss,
-            weight_init=self.parameters,
-            dtype=self._dtype,
-        )
+        return _rebuild(self._layers, self._input_shape, self._loss, self.parameters, self._dtype.name)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the network to a file that `ebp.load` reads: a safetensors container, no pickle."""
@@ -364,14 +367,13 @@ class Network:
     def _weights(self, sample_weight: Any, n: int) -> np.ndarray | None:
         if sample_weight is None:
             return None
-        weights = as_vector(sample_weight, n, self._dtype, "train_online", "sample_weight")
-        if not (np.isfinite(weights).all() and (weights >= 0).all()):
-            raise ValueError("[train_online] sample_weight must be finite and not negative; got other values")
-        return weights
+        return checked_weights(sample_weight, n, self._dtype, "train_online")
 
     def _transform(self, transform: tuple[Any, Any] | None) -> tuple[np.ndarray | None, np.ndarray | None]:
         if transform is None:
             return None, None
+        if not isinstance(transform, (tuple, list)) or len(transform) != 2:
+            raise ValueError(f"[train_online] input_transform must be (shift, factor); got {transform!r}")
         shift, factor = (np.ascontiguousarray(part, dtype=self._dtype) for part in transform)
         return shift, factor
 
@@ -384,17 +386,9 @@ class Network:
         return sums
 
 
-def _checked_shape(shape: Any) -> tuple[int, ...]:
-    sizes = tuple(shape) if isinstance(shape, (tuple, list)) else (shape,)
-    for size in sizes:
-        if isinstance(size, bool) or not isinstance(size, (int, np.integer)):
-            raise TypeError(f"[Network] input_shape must hold integers; got {shape!r}")
-    if not sizes or min(sizes) < 1:
-        raise ValueError(f"[Network] input_shape must hold sizes of at least 1; got {shape!r}")
-    return tuple(int(size) for size in sizes)
-
-
 def _rebuild(
     layers: tuple[Dense, ...], input_shape: tuple[int, ...], loss: str, parameters: np.ndarray, dtype: str
 ) -> Network:
-    return Network(layers, input_shape, loss=loss, weight_init=parameters, dtype=dtype)
+    network = Network(layers, input_shape, loss=loss, weight_init=np.zeros(len(parameters)), dtype=dtype)
+    network.parameters[:] = parameters  # whatever they are
+    return network

@@ -1,8 +1,8 @@
 """Update rules: what online training does with the gradient of one sample. Sections 4.7 and 9.1.
 
 A rule keeps what it learns about a network's parameters (velocity, curvature) from call to call, and so
-belongs to the first network that it trains. Its settings may be read at any time; `learning_rate` may be
-changed between calls, which is how schedules work.
+belongs to the first network that it trains. Of its settings only `learning_rate` may be changed, between
+calls or by a callback, which is how schedules work.
 """
 
 from __future__ import annotations
@@ -78,6 +78,14 @@ class Rule:
                 f"[{type(self).__name__}] a rule belongs to the first network it trains; got another one"
             )
         return self._trainer
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        # A change would not reach the state that the core keeps, so it is refused instead of being ignored.
+        if name in self.__dict__ and not name.startswith("_"):
+            raise AttributeError(
+                f"[{type(self).__name__}] {name} is fixed; make a new rule with another {name}; got {value!r}"
+            )
+        super().__setattr__(name, value)
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_trainer": None, "_core": None}

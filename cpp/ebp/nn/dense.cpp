@@ -26,8 +26,9 @@ Dense<T>::Dense(Index n_inputs, Index n_outputs, bool bias)
 template <class T>
 std::vector<ParameterBlock> Dense<T>::parameter_blocks() const {
   const Index i = this->n_inputs(), o = this->n_outputs();
-  std::vector<ParameterBlock> blocks{{"weights", 0, {o, i}, i}};
-  if (bias_) blocks.push_back({"bias", o * i, {o}, i});
+  const std::vector<Index> fan_ins(std::size_t(o), i), ones(std::size_t(o), 1);
+  std::vector<ParameterBlock> blocks{{"weights", 0, {o, i}, fan_ins, fan_ins, 1, false}};
+  if (bias_) blocks.push_back({"bias", o * i, {o}, ones, fan_ins, 1, true});
   return blocks;
 }
 

@@ -10,12 +10,14 @@ namespace ebp {
 
 // One named array inside the flat parameter vector.
 struct ParameterBlock {
-  std::string name;          // "weights" or "bias" within a module; "0.weights" within a network
-  Index start;               // offset into the owner's parameters
-  std::vector<Index> shape;  // (out, in) for weights, (out,) for a bias
-  Index fan_in;              // inputs of each unit, the bias not counted
+  std::string name;               // "weights" or "bias" within a module; "0.weights" within a network
+  Index start;                    // offset into the owner's parameters
+  std::vector<Index> shape;       // (out, in) for weights, (out,) for a bias
+  std::vector<Index> unit_sizes;  // parameters of each unit, in order
+  std::vector<Index> fan_ins;     // connections that reach each unit, the bias not counted
+  Index shares;                   // connections that use each parameter
+  bool is_bias;
   Index size() const;
-  bool is_bias() const { return shape.size() == 1; }
 };
 
 // A module is a pure function of (theta, x) and keeps no state between passes, so that one module serves

@@ -14,13 +14,15 @@ double norm(const double* psi, Index p) { return std::sqrt(std::inner_product(ps
 }  // namespace
 
 void online_eigenvalue(const Network<double>& network, const Samples<double>& samples, const Index* order,
-                       Index n, double alpha, const double* gammas, double* psi, double* norms) {
+                       Index n, double alpha, const double* gammas, double* psi, double* norms,
+                       const std::function<void()>& pulse) {
   const Index p = network.n_parameters(), k = network.n_outputs();
   const double* theta = network.parameters();
   Tape<double> tape(network, 1);
   Feed<double> feed(samples, network.n_inputs());
   AlignedVector<double> moved(static_cast<std::size_t>(p)), here(moved.size()), there(moved.size());
   for (Index step = 0; step < n; ++step) {
+    if (pulse) pulse();
     const double* x = feed.row(order[step]);
     const double* t = samples.t + order[step] * k;
     const double* weight = samples.weights ? samples.weights + order[step] : nullptr;

@@ -1,6 +1,8 @@
 // The largest eigenvalue of the Hessian, estimated while samples pass by. Section 9.2, (64).
 #pragma once
 
+#include <functional>
+
 #include "ebp/nn/network.h"
 #include "ebp/online/feed.h"
 
@@ -10,8 +12,10 @@ namespace ebp {
 // from the same sample; |psi| tends to the largest eigenvalue in absolute value and psi to its direction.
 //
 // psi (p) is read and updated; it may not be 0. gammas (n) has one gamma a presentation; norms (n) gets
-// |psi| after each. The network is not changed. Double precision, as the gradients are nearly equal.
+// |psi| after each. `pulse`, which may be empty, is called at each and may throw. The network is not changed.
+// Double precision, as the gradients are nearly equal.
 void online_eigenvalue(const Network<double>& network, const Samples<double>& samples, const Index* order,
-                       Index n, double alpha, const double* gammas, double* psi, double* norms);
+                       Index n, double alpha, const double* gammas, double* psi, double* norms,
+                       const std::function<void()>& pulse);
 
 }  // namespace ebp

@@ -37,18 +37,19 @@ void RuleState<T>::share_within_units(AlignedVector<T>& values) const {
   if (!options.sdlm()->per_unit) return;
   for (std::size_t b = 0; b < blocks_.size(); ++b) {
     const ParameterBlock& weights = blocks_[b];
-    if (weights.is_bias()) continue;
+    if (weights.is_bias) continue;
     // The bias of the same module, if any, is the next block.
-    const bool has_bias = b + 1 < blocks_.size() && blocks_[b + 1].is_bias();
+    const bool has_bias = b + 1 < blocks_.size() && blocks_[b + 1].is_bias;
     T* bias = has_bias ? values.data() + blocks_[b + 1].start : nullptr;
-    const Index units = weights.shape[0], width = weights.size() / units;
-    for (Index unit = 0; unit < units; ++unit) {
-      T* row = values.data() + weights.start + unit * width;
+    T* row = values.data() + weights.start;
+    for (std::size_t unit = 0; unit < weights.unit_sizes.size(); ++unit) {
+      const Index width = weights.unit_sizes[unit];
       T sum = bias ? bias[unit] : T(0);
       for (Index k = 0; k < width; ++k) sum += row[k];
       const T mean = sum / T(width + (bias ? 1 : 0));
       std::fill_n(row, width, mean);
       if (bias) bias[unit] = mean;
+      row += width;
     }
   }
 }
@@ -61,16 +62,20 @@ void RuleState<T>::refresh_rates() {
     return;
   }
   const bool by_fan_in = std::get<SgdOptions>(options.method).fan_in_scale;
-  for (const ParameterBlock& block : blocks_)
-    std::fill_n(rates.data() + block.start, block.size(),
-                by_fan_in ? epsilon / std::sqrt(T(block.fan_in)) : epsilon);
+  for (const ParameterBlock& block : blocks_) {
+    T* to = rates.data() + block.start;
+    for (std::size_t unit = 0; unit < block.unit_sizes.size(); to += block.unit_sizes[unit++]) {
+      const T connections = T(block.fan_ins[unit] * block.shares);
+      std::fill_n(to, block.unit_sizes[unit], by_fan_in ? epsilon / std::sqrt(connections) : epsilon);
+    }
+  }
 }
 
 template <class T>
 void RuleState<T>::apply(const T* g, T* theta) {
   const T momentum = T(options.momentum);
   for (const ParameterBlock& block : blocks_) {
-    const T decay = block.is_bias() ? T(0) : T(options.weight_decay);
+    const T decay = block.is_bias ? T(0) : T(options.weight_decay);
     for (Index k = block.start; k < block.start + block.size(); ++k) {
       T step = -rates[std::size_t(k)] * (g[k] + decay * theta[k]);
       if (!velocity.empty()) {

@@ -7,7 +7,7 @@
 
 namespace ebp {
 
-// rate = epsilon, or epsilon / sqrt(fan-in of the unit)
+// rate = epsilon, or epsilon / sqrt(fan-in of the unit times connections that share the weight)
 struct SgdOptions {
   bool fan_in_scale = false;
 };

@@ -10,16 +10,17 @@ namespace ebp {
 namespace {
 
 // Presentations between two looks at the world: a few milliseconds of work, whatever the network's size, so
-// that an interrupt is served soon and looking costs nothing.
-Index chunk_size(Index n_parameters, Index batch_size) {
-  const Index samples = std::clamp<Index>(64'000'000 / std::max<Index>(n_parameters, 1), 1, 16384);
+// that an interrupt is served soon and looking costs nothing. `work` is the number of multiply-adds a pass
+// takes.
+Index chunk_size(Index work, Index batch_size) {
+  const Index samples = std::clamp<Index>(64'000'000 / work, 1, 16384);
   return (samples + batch_size - 1) / batch_size * batch_size;
 }
 
 // Presentations between two copies of good parameters: so many that copying does not count.
 constexpr Index kCheckpoint = 4096;
 
-// Beyond such losses or inputs one step may overflow; learn_one then checks what it did.
+// Beyond such losses, inputs or rates one step may overflow; learn_one then checks what it did.
 constexpr double kSuspicious = 1e6;
 
 }  // namespace
@@ -38,20 +39,28 @@ const char* name_of(Status status) {
 template <class T>
 struct Trainer<T>::Run {
   Run(const Network<T>& network, const Samples<T>& samples, const Index* order, Index n, Index batch_size,
-      double* losses)
+      double* losses, const Pulse& pulse)
       : samples(samples),
         feed(samples, network.n_inputs()),
         order(order),
         n(n),
         batch_size(batch_size),
-        losses(losses) {}
+        losses(losses),
+        pulse(pulse) {}
 
   const Samples<T>& samples;
   Feed<T> feed;
   const Index* order;
   Index n, batch_size;
   double* losses;
+  const Pulse& pulse;
   Index done = 0;
+
+  // Multiply-adds of one sample's forward pass.
+  Index work(const Network<T>& network) const {
+    const Index transform = samples.transform.is_matrix ? samples.n_features * network.n_inputs() : 0;
+    return std::max<Index>(1, network.n_parameters() + transform);
+  }
 
   // For mini-batches and for measuring curvature: a block of rows and sums over them.
   std::unique_ptr<Tape<T>> tape;
@@ -71,6 +80,7 @@ struct Trainer<T>::Run {
 
   // Fills the block with the presentations [start, start + rows).
   void gather(Index start, Index rows, Index n_outputs) {
+    if (pulse) pulse();
     feed.gather(rows, order + start, x.data());
     for (Index row = 0; row < rows; ++row) {
       const Index sample = order[start + row];
@@ -87,6 +97,7 @@ Trainer<T>::Trainer(Network<T>& network, const RuleOptions& options)
 template <class T>
 void Trainer<T>::set_learning_rate(double learning_rate) {
   if (learning_rate == state_.options.learning_rate) return;
+  if (engine_ && !stale_) engine_->publish();
   state_.options.learning_rate = learning_rate;
   stale_ = true;
 }
@@ -129,7 +140,7 @@ void Trainer<T>::measure_curvature(Run& run) {
 
 // Presents up to `end`; false if a loss was not finite.
 template <class T>
-bool Trainer<T>::present(Run& run, Index end) {
+bool Trainer<T>::present_singly(Run& run, Index end) {
   const Index k = network_.n_outputs();
   while (run.done < end) {
     const Index sample = run.order[run.done];
@@ -197,67 +208,86 @@ void Trainer<T>::restore(const AlignedVector<T>& parameters) {
 }
 
 template <class T>
-Outcome Trainer<T>::train(const Samples<T>& samples, const Index* order, Index n, Index batch_size,
-                          double* losses, const Progress& progress) {
-  const blas::Serial serial;
-  Run run(network_, samples, order, n, batch_size, losses);
-  const bool running = state_.options.running();
-  state();
-  if (state_.options.sdlm() && !(running && state_.measured)) measure_curvature(run);
-  if (batch_size > 1) {
-    run.make_blocks(network_);
-    state_.refresh_rates();
-    stale_ = true;
-  } else {
-    activate(running);
+bool Trainer<T>::present_some(Run& run, Index end) {
+  if (run.batch_size > 1) {
+    if (stale_) state_.refresh_rates();
+    return present_batches(run, end);
   }
+  activate(state_.options.running());
+  return present_singly(run, end);
+}
 
+template <class T>
+Outcome Trainer<T>::present_all(Run& run, const Progress& progress) {
+  const Index chunk = chunk_size(run.work(network_), run.batch_size);
   AlignedVector<T> good(network_.parameters(), network_.parameters() + network_.n_parameters());
-  const Index chunk = chunk_size(network_.n_parameters(), batch_size);
   Index checked = 0;
   double sum = 0;
-  while (run.done < n) {
-    const Index start = run.done, end = std::min(n, start + chunk);
-    bool fine = batch_size > 1 ? present_batches(run, end) : present(run, end);
-    if (fine && (end == n || end - checked >= kCheckpoint)) {
-      fine = finite();
-      if (fine) std::copy_n(network_.parameters(), network_.n_parameters(), good.data());
-      checked = end;
-    }
-    if (!fine) {
-      restore(good);
-      return {Status::kDiverged, run.done};
-    }
-    sum = std::accumulate(losses + start, losses + end, sum);
-    if (progress) {
-      bool go_on = false;
-      try {
-        go_on = progress(run.done, sum / double(run.done));
-      } catch (...) {
-        if (!finite()) restore(good);
-        throw;
+  try {
+    while (run.done < run.n) {
+      const Index start = run.done, end = std::min(run.n, start + chunk);
+      bool fine = present_some(run, end);
+      if (fine && (end == run.n || end - checked >= kCheckpoint)) {
+        fine = finite();
+        if (fine) std::copy_n(network_.parameters(), network_.n_parameters(), good.data());
+        checked = end;
       }
-      if (!go_on) return {Status::kStopped, run.done};
+      if (!fine) {
+        restore(good);
+        return {Status::kDiverged, run.done};
+      }
+      sum = std::accumulate(run.losses + start, run.losses + end, sum);
+      if (run.pulse) run.pulse();
+      if (progress && !progress(run.done, sum / double(run.done))) {
+        if (!finite()) restore(good);
+        return {Status::kStopped, run.done};
+      }
     }
+  } catch (...) {
+    if (!finite()) restore(good);
+    throw;
   }
   return {Status::kOk, run.done};
 }
 
 template <class T>
-T Trainer<T>::learn_one(const T* x, const T* t) {
+Outcome Trainer<T>::train(const Samples<T>& samples, const Index* order, Index n, Index batch_size,
+                          double* losses, const Progress& progress, const Pulse& pulse) {
   const blas::Serial serial;
-  if (state_.options.sdlm() && !state_.measured) {
-    AlignedVector<T> h(std::size_t(network_.n_parameters()));
-    Tape<T>(network_, 1).add_curvature(1, network_.parameters(), x, t, nullptr, h.data());
-    state_.set_curvature(h.data(), 1);
+  Run run(network_, samples, order, n, std::clamp<Index>(batch_size, 1, std::max<Index>(n, 1)), losses,
+          pulse);
+  state();
+  if (state_.options.sdlm() && !(state_.options.running() && state_.measured)) measure_curvature(run);
+  if (run.batch_size > 1) {
+    run.make_blocks(network_);
     stale_ = true;
   }
-  activate(state_.options.sdlm() != nullptr);
+  return present_all(run, progress);
+}
+
+template <class T>
+bool Trainer<T>::begin_running(const T* x, const T* t) {
+  if (state_.measured) return true;
+  AlignedVector<T> h(std::size_t(network_.n_parameters()));
+  Tape<T>(network_, 1).add_curvature(1, network_.parameters(), x, t, nullptr, h.data());
+  if (!simd::all_finite(h.data(), network_.n_parameters())) return false;
+  state_.set_curvature(h.data(), 1);
+  stale_ = true;
+  return true;
+}
+
+template <class T>
+T Trainer<T>::learn_one(const T* x, const T* t) {
+  const blas::Serial serial;
+  const SdlmOptions* sdlm = state_.options.sdlm();
+  const bool ready = !sdlm || begin_running(x, t);
+  activate(sdlm != nullptr);
+  const T loss = engine_->assess(x, t, T(1));
+  if (!ready || !std::isfinite(loss)) return loss;
   T size = 0;
   for (Index k = 0; k < network_.n_inputs(); ++k) size += std::abs(x[k]);
-  const T loss = engine_->assess(x, t, T(1));
-  if (!std::isfinite(loss)) return loss;
-  const bool suspicious = !(size < T(kSuspicious)) || loss > T(kSuspicious);
+  const double rate = state_.options.learning_rate / (sdlm ? sdlm->mu : 1.0);
+  const bool suspicious = !(double(size) < kSuspicious) || double(loss) > kSuspicious || rate > kSuspicious;
   AlignedVector<T> good;
   if (suspicious) good.assign(network_.parameters(), network_.parameters() + network_.n_parameters());
   engine_->learn(t, T(1));

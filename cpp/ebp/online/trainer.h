@@ -19,6 +19,10 @@ enum class Status {
 
 const char* name_of(Status status);
 
+// Called often, and within long steps too, so that an interrupt can be served by throwing; what throws leaves
+// finite parameters.
+using Pulse = std::function<void()>;
+
 // Called now and then with the number of presentations made and the mean of their losses; returns false to
 // stop. It may throw: the parameters are then those after the presentations made.
 using Progress = std::function<bool(Index done, double mean_loss)>;
@@ -39,12 +43,13 @@ class Trainer {
 
   // Presents samples order[0 .. n) and updates after every `batch_size` of them, by the mean of their
   // gradients. losses (n) gets each presentation's weighted loss before the update. The rule's curvature
-  // is measured first where it asks for that.
+  // is measured first where it asks for that. `progress` and `pulse` may be empty; `progress` may set the
+  // learning rate.
   Outcome train(const Samples<T>& samples, const Index* order, Index n, Index batch_size, double* losses,
-                const Progress& progress);
+                const Progress& progress, const Pulse& pulse);
 
-  // Presents one sample, x (i) and t (o), and returns its loss before the update. If the loss is not finite,
-  // nothing is learnt. SDLM's curvature follows its running average (62).
+  // Presents one sample, x (i) and t (o), and returns its loss before the update. If the loss or what would
+  // be learnt is not finite, nothing is. SDLM's curvature follows its running average (62).
   T learn_one(const T* x, const T* t);
 
   // The rule's state, brought up to date.
@@ -53,8 +58,12 @@ class Trainer {
  private:
   struct Run;  // one call of train
   void measure_curvature(Run& run);
+  // Whether h has been measured, if need be from this sample; false if it is not finite.
+  bool begin_running(const T* x, const T* t);
   void activate(bool running);
-  bool present(Run& run, Index end);
+  Outcome present_all(Run& run, const Progress& progress);
+  bool present_some(Run& run, Index end);
+  bool present_singly(Run& run, Index end);
   bool present_batches(Run& run, Index end);
   void learn_batch(Run& run, Index rows);
   void restore(const AlignedVector<T>& parameters);

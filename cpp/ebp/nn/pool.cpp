@@ -1,0 +1,57 @@
+#include "ebp/nn/pool.h"
+
+#include <algorithm>
+
+namespace ebp {
+
+template <class T>
+template <class Body>
+void MaxPool2D<T>::for_winners(Index n, const T* x, Body&& body) const {
+  const Index size = grid_.size, width = grid_.width, columns = grid_.out_width();
+  for (Index row = 0; row < n * grid_.maps * grid_.out_height(); ++row)
+    for (Index c = 0; c < columns; ++c) {
+      const Index corner = row * size * width + c * size;
+      Index winner = corner;
+      for (Index a = 0; a < size; ++a)
+        for (Index b = 0; b < size; ++b) {
+          const Index input = corner + a * width + b;
+          // NaN wins, so that it stays visible
+          if (x[input] > x[winner] || x[input] != x[input]) winner = input;
+        }
+      body(row * columns + c, winner);
+    }
+}
+
+template <class T>
+void MaxPool2D<T>::forward(Index n, const T*, const T* x, T* y) const {
+  for_winners(n, x, [&](Index output, Index input) { y[output] = x[input]; });
+}
+
+template <class T>
+void MaxPool2D<T>::backward(Index n, const T*, const T* x, const T* gy, T* gx, T*) const {
+  if (!gx) return;
+  std::fill_n(gx, n * this->n_inputs(), T(0));
+  for_winners(n, x, [&](Index output, Index input) { gx[input] = gy[output]; });
+}
+
+template <class T>
+void MaxPool2D<T>::backward_curvature(Index n, const T* theta, const T* x, const T* hy, T* hx,
+                                      T* htheta) const {
+  backward(n, theta, x, hy, hx, htheta);  // derivatives are 0 or 1, which are their own squares
+}
+
+template <class T>
+void MaxPool2D<T>::forward_tangent(Index n, const T*, const T*, const T* x, const T* dx, T* dy) const {
+  for_winners(n, x, [&](Index output, Index input) { dy[output] = dx[input]; });
+}
+
+template <class T>
+void MaxPool2D<T>::backward_tangent(Index n, const T* theta, const T*, const T* x, const T*, const T*,
+                                    const T* dgy, T* dgx, T* dgtheta) const {
+  backward(n, theta, x, dgy, dgx, dgtheta);
+}
+
+template class MaxPool2D<float>;
+template class MaxPool2D<double>;
+
+}  // namespace ebp

@@ -1,0 +1,139 @@
+#include "ebp/nn/subsample.h"
+
+#include <algorithm>
+
+namespace ebp {
+
+WindowGrid::WindowGrid(Index maps_, Index height_, Index width_, Index size_, const char* layer)
+    : maps(maps_), height(height_), width(width_), size(size_) {
+  require(maps >= 1 && height >= 1 && width >= 1, layer, "the input must have maps with rows and columns",
+          maps);
+  require(size >= 1, layer, "size must be at least 1", size);
+  require(height % size == 0 && width % size == 0, layer,
+          "windows must tile the image; size must divide its sides", size);
+}
+
+template <class T>
+WindowSum2D<T>::WindowSum2D(WindowGrid grid, double factor)
+    : Module<T>(grid.n_inputs(), grid.n_outputs(), 0), grid_(grid), factor_(T(factor)) {}
+
+template <class T>
+void WindowSum2D<T>::forward(Index n, const T*, const T* x, T* y) const {
+  const Index size = grid_.size, columns = grid_.out_width();
+  for (Index row = 0; row < n * grid_.maps * grid_.out_height(); ++row, x += size * grid_.width, y += columns)
+    for (Index c = 0; c < columns; ++c) {
+      T sum = 0;
+      for (Index a = 0; a < size; ++a)
+        for (Index b = 0; b < size; ++b) sum += x[a * grid_.width + c * size + b];
+      y[c] = factor_ * sum;
+    }
+}
+
+template <class T>
+void WindowSum2D<T>::spread(Index n, T factor, const T* gy, T* gx) const {
+  const Index size = grid_.size, columns = grid_.out_width();
+  for (Index row = 0; row < n * grid_.maps * grid_.out_height();
+       ++row, gx += size * grid_.width, gy += columns)
+    for (Index c = 0; c < columns; ++c)
+      for (Index a = 0; a < size; ++a) std::fill_n(gx + a * grid_.width + c * size, size, factor * gy[c]);
+}
+
+template <class T>
+void WindowSum2D<T>::backward(Index n, const T*, const T*, const T* gy, T* gx, T*) const {
+  if (gx) spread(n, factor_, gy, gx);
+}
+
+template <class T>
+void WindowSum2D<T>::backward_curvature(Index n, const T*, const T*, const T* hy, T* hx, T*) const {
+  if (hx) spread(n, factor_ * factor_, hy, hx);
+}
+
+template <class T>
+void WindowSum2D<T>::forward_tangent(Index n, const T* theta, const T*, const T*, const T* dx, T* dy) const {
+  forward(n, theta, dx, dy);
+}
+
+template <class T>
+void WindowSum2D<T>::backward_tangent(Index n, const T* theta, const T*, const T* x, const T*, const T*,
+                                      const T* dgy, T* dgx, T* dgtheta) const {
+  backward(n, theta, x, dgy, dgx, dgtheta);
+}
+
+template <class T>
+MapScale<T>::MapScale(Index maps, Index units, Index fan_in)
+    : Module<T>(maps * units, maps * units, 2 * maps), maps_(maps), units_(units), fan_in_(fan_in) {
+  require(maps >= 1 && units >= 1, "MapScale", "there must be maps with units", maps);
+}
+
+template <class T>
+std::vector<ParameterBlock> MapScale<T>::parameter_blocks() const {
+  const std::vector<Index> ones(std::size_t(maps_), 1), fan_ins(std::size_t(maps_), fan_in_);
+  return {{"coefficients", 0, {maps_}, ones, fan_ins, units_ * fan_in_, false},
+          {"bias", maps_, {maps_}, ones, fan_ins, units_, true}};
+}
+
+template <class T>
+void MapScale<T>::scale(Index n, const T* coefficients, const T* gy, bool squared, bool add, T* gx) const {
+  for (Index row = 0; row < n * maps_; ++row, gy += units_, gx += units_) {
+    const T c = coefficients[row % maps_], factor = squared ? c * c : c;
+    for (Index k = 0; k < units_; ++k) gx[k] = add ? gx[k] + factor * gy[k] : factor * gy[k];
+  }
+}
+
+template <class T>
+void MapScale<T>::accumulate(Index n, const T* x, const T* gy, bool squared, bool with_bias,
+                             T* gtheta) const {
+  for (Index row = 0; row < n * maps_; ++row, x += units_, gy += units_) {
+    T sum = 0, bias = 0;
+    for (Index k = 0; k < units_; ++k) {
+      sum += gy[k] * (squared ? x[k] * x[k] : x[k]);
+      bias += gy[k];
+    }
+    gtheta[row % maps_] += sum;
+    if (with_bias) gtheta[maps_ + row % maps_] += bias;
+  }
+}
+
+template <class T>
+void MapScale<T>::forward(Index n, const T* theta, const T* x, T* y) const {
+  scale(n, theta, x, false, false, y);
+  for (Index row = 0; row < n * maps_; ++row)
+    for (Index k = 0; k < units_; ++k) *y++ += theta[maps_ + row % maps_];
+}
+
+template <class T>
+void MapScale<T>::backward(Index n, const T* theta, const T* x, const T* gy, T* gx, T* gtheta) const {
+  accumulate(n, x, gy, false, true, gtheta);
+  if (gx) scale(n, theta, gy, false, false, gx);
+}
+
+template <class T>
+void MapScale<T>::backward_curvature(Index n, const T* theta, const T* x, const T* hy, T* hx,
+                                     T* htheta) const {
+  accumulate(n, x, hy, true, true, htheta);
+  if (hx) scale(n, theta, hy, true, false, hx);
+}
+
+template <class T>
+void MapScale<T>::forward_tangent(Index n, const T* theta, const T* dtheta, const T* x, const T* dx,
+                                  T* dy) const {
+  forward(n, dtheta, x, dy);
+  scale(n, theta, dx, false, true, dy);
+}
+
+template <class T>
+void MapScale<T>::backward_tangent(Index n, const T* theta, const T* dtheta, const T* x, const T* dx,
+                                   const T* gy, const T* dgy, T* dgx, T* dgtheta) const {
+  accumulate(n, x, dgy, false, true, dgtheta);
+  accumulate(n, dx, gy, false, false, dgtheta);  // the bias's input is constant, so its tangent is 0
+  if (!dgx) return;
+  scale(n, dtheta, gy, false, false, dgx);
+  scale(n, theta, dgy, false, true, dgx);
+}
+
+template class WindowSum2D<float>;
+template class WindowSum2D<double>;
+template class MapScale<float>;
+template class MapScale<double>;
+
+}  // namespace ebp
