@@ -29,43 +29,50 @@ struct Data {
   Samples<T> samples() const { return {x.data(), kInputs, t.data(), nullptr, {}}; }
 };
 
+// Trains `streamed` by the engine and `expected` by the batch passes on single rows, and compares.
+void check_updates(const RuleOptions& options, std::unique_ptr<Network<double>> streamed,
+                   std::unique_ptr<Network<double>> expected) {
+  Data<double> data;
+  Trainer<double> trainer(*streamed, options);
+  const Outcome outcome =
+      trainer.train(data.samples(), data.order.data(), kSamples, 1, data.losses.data(), nullptr, nullptr);
+  CHECK(outcome.status == Status::kOk);
+
+  RuleState<double> state(*expected, options);
+  const Index p = expected->n_parameters();
+  AlignedVector<double> sum(static_cast<std::size_t>(p));
+  if (const SdlmOptions* how = options.sdlm()) {
+    expected->curvature(how->hessian_samples, data.x.data(), data.t.data(), nullptr, sum.data());
+    for (double& value : sum) value /= double(how->hessian_samples);
+    state.set_curvature(sum.data());
+  }
+  for (Index row = 0; row < kSamples; ++row) {
+    const double *x = data.x.data() + row * kInputs, *t = data.t.data() + row * kOutputs;
+    double loss;
+    expected->losses(1, x, t, &loss);
+    CHECK(data.losses[std::size_t(row)] == doctest::Approx(loss).epsilon(1e-9));
+    if (options.running()) {
+      expected->curvature(1, x, t, nullptr, sum.data());
+      state.average_curvature(state.whole(), sum.data());
+    }
+    state.refresh_rates();
+    expected->gradient(1, x, t, nullptr, sum.data());
+    state.apply(state.whole(), sum.data(), expected->parameters());
+  }
+  CHECK(largest_difference(streamed->parameters(), expected->parameters(), p) < 1e-9);
+  CHECK(largest_difference(trainer.state().rates.data(), state.rates.data(), p) < 1e-9);
+}
+
 }  // namespace
 
 TEST_CASE("one update a sample is the batch passes' gradient applied") {
+  const auto dense = [] { return make_network<double>({kInputs, 19, 6, kOutputs}); };
   for (const RuleOptions& options :
        {sgd(0.05), sgd(0.05, 0.9), sgd(0.05, 0.5, 0.01), sdlm(false, false), sdlm(false, true),
         sdlm(false, false, 0.9), sdlm(true, false), sdlm(true, true), sdlm(true, false, 0.5, 0.01),
         sdlm(true, true, 0.5, 0.01)}) {
-    Data<double> data;
-    auto streamed = make_network<double>({kInputs, 19, 6, kOutputs}),
-         expected = make_network<double>({kInputs, 19, 6, kOutputs});
-    Trainer<double> trainer(*streamed, options);
-    const Outcome outcome =
-        trainer.train(data.samples(), data.order.data(), kSamples, 1, data.losses.data(), nullptr, nullptr);
-    CHECK(outcome.status == Status::kOk);
-
-    RuleState<double> state(*expected, options);
-    const Index p = expected->n_parameters();
-    AlignedVector<double> sum(static_cast<std::size_t>(p));
-    if (const SdlmOptions* how = options.sdlm()) {
-      expected->curvature(how->hessian_samples, data.x.data(), data.t.data(), nullptr, sum.data());
-      state.set_curvature(sum.data(), how->hessian_samples);
-    }
-    for (Index row = 0; row < kSamples; ++row) {
-      const double *x = data.x.data() + row * kInputs, *t = data.t.data() + row * kOutputs;
-      double loss;
-      expected->losses(1, x, t, &loss);
-      CHECK(data.losses[std::size_t(row)] == doctest::Approx(loss).epsilon(1e-9));
-      if (options.running()) {
-        expected->curvature(1, x, t, nullptr, sum.data());
-        state.average_curvature(sum.data(), 1);
-      }
-      state.refresh_rates();
-      expected->gradient(1, x, t, nullptr, sum.data());
-      state.apply(sum.data(), expected->parameters());
-    }
-    CHECK(largest_difference(streamed->parameters(), expected->parameters(), p) < 1e-9);
-    CHECK(largest_difference(trainer.state().rates.data(), state.rates.data(), p) < 1e-9);
+    check_updates(options, dense(), dense());
+    check_updates(options, make_shared_network<double>(), make_shared_network<double>());
   }
 }
 

@@ -39,4 +39,9 @@ template <class T>
 std::unique_ptr<OnlineLayer<T>> make_online_dense(const Dense<T>& dense, const Sigmoid<T>& sigmoid, T* theta,
                                                   Index start, RuleState<T>& state, bool running);
 
+// Any other module, by its batch passes on single rows.
+template <class T>
+std::unique_ptr<OnlineLayer<T>> make_online_module(const Module<T>& module, T* theta, Index start,
+                                                   RuleState<T>& state, bool running);
+
 }  // namespace ebp

@@ -16,32 +16,39 @@ RuleState<T>::RuleState(const Network<T>& network, const RuleOptions& rule)
 }
 
 template <class T>
-void RuleState<T>::set_curvature(const T* sum, Index count) {
-  for (std::size_t k = 0; k < curvature.size(); ++k) curvature[k] = sum[k] / T(count);
-  share_within_units(curvature);
+typename RuleState<T>::Part RuleState<T>::part(Index start, Index size) const {
+  const auto begins_at = [this](Index at) {
+    return std::size_t(
+        std::count_if(blocks_.begin(), blocks_.end(), [at](const auto& block) { return block.start < at; }));
+  };
+  return {start, size, begins_at(start), begins_at(start + size)};
+}
+
+template <class T>
+void RuleState<T>::set_curvature(const T* h) {
+  std::copy_n(h, curvature.size(), curvature.data());
+  share_within_units(whole(), curvature.data());
   measured = true;
 }
 
 template <class T>
-void RuleState<T>::average_curvature(const T* sum, Index count) {
-  AlignedVector<T> mean(sum, sum + curvature.size());
-  for (T& value : mean) value /= T(count);
-  share_within_units(mean);
+void RuleState<T>::average_curvature(const Part& part, T* mean) {
+  share_within_units(part, mean);
   const T gamma = T(options.sdlm()->gamma);
-  for (std::size_t k = 0; k < curvature.size(); ++k)
-    curvature[k] = (1 - gamma) * curvature[k] + gamma * mean[k];
+  T* h = curvature.data() + part.start;
+  for (Index k = 0; k < part.size; ++k) h[k] = (1 - gamma) * h[k] + gamma * mean[k];
 }
 
 template <class T>
-void RuleState<T>::share_within_units(AlignedVector<T>& values) const {
+void RuleState<T>::share_within_units(const Part& part, T* values) const {
   if (!options.sdlm()->per_unit) return;
-  for (std::size_t b = 0; b < blocks_.size(); ++b) {
+  for (std::size_t b = part.first_block; b < part.last_block; ++b) {
     const ParameterBlock& weights = blocks_[b];
     if (weights.is_bias) continue;
     // The bias of the same module, if any, is the next block.
-    const bool has_bias = b + 1 < blocks_.size() && blocks_[b + 1].is_bias;
-    T* bias = has_bias ? values.data() + blocks_[b + 1].start : nullptr;
-    T* row = values.data() + weights.start;
+    const bool has_bias = b + 1 < part.last_block && blocks_[b + 1].is_bias;
+    T* bias = has_bias ? values + (blocks_[b + 1].start - part.start) : nullptr;
+    T* row = values + (weights.start - part.start);
     for (std::size_t unit = 0; unit < weights.unit_sizes.size(); ++unit) {
       const Index width = weights.unit_sizes[unit];
       T sum = bias ? bias[unit] : T(0);
@@ -55,14 +62,16 @@ void RuleState<T>::share_within_units(AlignedVector<T>& values) const {
 }
 
 template <class T>
-void RuleState<T>::refresh_rates() {
+void RuleState<T>::refresh_rates(const Part& part) {
   const T epsilon = T(options.learning_rate);
   if (const SdlmOptions* sdlm = options.sdlm()) {
-    for (std::size_t k = 0; k < rates.size(); ++k) rates[k] = epsilon / (curvature[k] + T(sdlm->mu));
+    for (Index k = part.start; k < part.start + part.size; ++k)
+      rates[std::size_t(k)] = epsilon / (curvature[std::size_t(k)] + T(sdlm->mu));
     return;
   }
   const bool by_fan_in = std::get<SgdOptions>(options.method).fan_in_scale;
-  for (const ParameterBlock& block : blocks_) {
+  for (std::size_t b = part.first_block; b < part.last_block; ++b) {
+    const ParameterBlock& block = blocks_[b];
     T* to = rates.data() + block.start;
     for (std::size_t unit = 0; unit < block.unit_sizes.size(); to += block.unit_sizes[unit++]) {
       const T connections = T(block.fan_ins[unit] * block.shares);
@@ -72,17 +81,19 @@ void RuleState<T>::refresh_rates() {
 }
 
 template <class T>
-void RuleState<T>::apply(const T* g, T* theta) {
+void RuleState<T>::apply(const Part& part, const T* g, T* theta) {
   const T momentum = T(options.momentum);
-  for (const ParameterBlock& block : blocks_) {
+  for (std::size_t b = part.first_block; b < part.last_block; ++b) {
+    const ParameterBlock& block = blocks_[b];
     const T decay = block.is_bias ? T(0) : T(options.weight_decay);
-    for (Index k = block.start; k < block.start + block.size(); ++k) {
-      T step = -rates[std::size_t(k)] * (g[k] + decay * theta[k]);
-      if (!velocity.empty()) {
-        step += momentum * velocity[std::size_t(k)];
-        velocity[std::size_t(k)] = step;
-      }
-      theta[k] += step;
+    const Index offset = block.start - part.start;
+    const T *rate = rates.data() + block.start, *gradient = g + offset;
+    T* w = theta + offset;
+    T* v = velocity.empty() ? nullptr : velocity.data() + block.start;
+    for (Index k = 0; k < block.size(); ++k) {
+      T step = -rate[k] * (gradient[k] + decay * w[k]);
+      if (v) v[k] = step += momentum * v[k];
+      w[k] += step;
     }
   }
 }

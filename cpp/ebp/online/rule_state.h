@@ -21,21 +21,30 @@ class RuleState {
   AlignedVector<T> rates;      // the effective rate of each parameter
   bool measured = false;       // h has been measured or has begun its running average
 
-  // Takes `sum` (p), a sum of diagonal second derivatives over `count` samples, as h.
-  void set_curvature(const T* sum, Index count);
-  // h <- (1 - gamma) h + gamma (sum / count), (62)
-  void average_curvature(const T* sum, Index count);
-  // rates from epsilon and h
-  void refresh_rates();
-  // One step with the gradient g (p); theta (p) is updated in place.
-  void apply(const T* g, T* theta);
+  // A stretch of the parameters that consists of whole blocks: one module's, or all.
+  struct Part {
+    Index start, size;
+    std::size_t first_block, last_block;  // the last one excluded
+  };
+  Part part(Index start, Index size) const;
+  Part whole() const { return {0, Index(rates.size()), 0, blocks_.size()}; }
+
+  // Takes the means h (p) over samples as the curvature.
+  void set_curvature(const T* h);
+  // h <- (1 - gamma) h + gamma mean, (62), for a part; mean (part.size) is overwritten.
+  void average_curvature(const Part& part, T* mean);
+  // rates of a part from epsilon and h
+  void refresh_rates(const Part& part);
+  void refresh_rates() { refresh_rates(whole()); }
+  // One step of a part with the gradient g (part.size); theta (part.size) is updated in place.
+  void apply(const Part& part, const T* g, T* theta);
   // Forgets momentum and curvature.
   void reset();
   bool finite() const;
 
  private:
-  // Replaces every unit's values by their mean, where one h a unit is wanted.
-  void share_within_units(AlignedVector<T>& values) const;
+  // Replaces every unit's values (part.size) by their mean, where one h a unit is wanted.
+  void share_within_units(const Part& part, T* values) const;
 
   std::vector<ParameterBlock> blocks_;
 };

@@ -26,9 +26,10 @@ StreamingEngine<T>::StreamingEngine(Network<T>& network, RuleState<T>& state, bo
     const bool follows_dense = s > 0 && dynamic_cast<const Activation<T>*>(&module) &&
                                dynamic_cast<const Dense<T>*>(stages[s - 1].module.get());
     if (follows_dense) continue;
-    require(dense != nullptr, "train_online", "every layer must be dense", module.kind());
-    layers_.push_back(make_online_dense(*dense, sigmoid_after(network, s), network.parameters(),
-                                        stages[s].start, state, running));
+    T* theta = network.parameters();
+    layers_.push_back(
+        dense ? make_online_dense(*dense, sigmoid_after(network, s), theta, stages[s].start, state, running)
+              : make_online_module(module, theta, stages[s].start, state, running));
     const std::size_t width = std::size_t(simd::padded<T>(module.n_outputs()));
     errors_.emplace_back(width);
     curvatures_.emplace_back(running_ ? width : 0);

@@ -14,7 +14,7 @@ template <class T>
 class StreamingEngine {
  public:
   // The network and the state are kept by reference. With `running`, SDLM's curvature follows (62) at every
-  // sample. Throws std::invalid_argument for a network with a module that cannot learn online.
+  // sample.
   StreamingEngine(Network<T>& network, RuleState<T>& state, bool running);
   bool running() const { return running_; }
 

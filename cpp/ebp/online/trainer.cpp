@@ -134,7 +134,8 @@ void Trainer<T>::measure_curvature(Run& run) {
     run.tape->add_curvature(rows, network_.parameters(), run.x.data(), run.t.data(), run.weights.data(),
                             run.curvature.data());
   }
-  state_.set_curvature(run.curvature.data(), std::max<Index>(count, 1));
+  for (T& value : run.curvature) value /= T(std::max<Index>(count, 1));
+  state_.set_curvature(run.curvature.data());
   stale_ = true;
 }
 
@@ -188,10 +189,11 @@ void Trainer<T>::learn_batch(Run& run, Index rows) {
   }
   for (T& value : run.gradient) value /= T(rows);
   if (running) {
-    state_.average_curvature(run.curvature.data(), rows);
+    for (T& value : run.curvature) value /= T(rows);
+    state_.average_curvature(state_.whole(), run.curvature.data());
     state_.refresh_rates();
   }
-  state_.apply(run.gradient.data(), network_.parameters());
+  state_.apply(state_.whole(), run.gradient.data(), network_.parameters());
 }
 
 template <class T>
@@ -271,7 +273,7 @@ bool Trainer<T>::begin_running(const T* x, const T* t) {
   AlignedVector<T> h(std::size_t(network_.n_parameters()));
   Tape<T>(network_, 1).add_curvature(1, network_.parameters(), x, t, nullptr, h.data());
   if (!simd::all_finite(h.data(), network_.n_parameters())) return false;
-  state_.set_curvature(h.data(), 1);
+  state_.set_curvature(h.data());
   stale_ = true;
   return true;
 }
