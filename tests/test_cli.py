@@ -156,7 +156,8 @@ def one_error(result, text):
         (["fly"], "fly"),
         (["demo", "--epochs", "0"], "must be a whole number, at least 1; got '0'"),
         (["demo", "--epochs", "two"], "must be a whole number, at least 1; got 'two'"),
-        (["demo", "--hidden", "3,,4"], "layer sizes of at least 1, separated by commas; got '3,,4'"),
+        (["demo", "--hidden", "3,,4"], "layer sizes from 1 to 1,000,000, separated by commas; got '3,,4'"),
+        (["demo", "--hidden", "9,99999999999"], "layer sizes from 1 to 1,000,000, separated by commas; got"),
         (["demo", "--seed", "-1"], "whole number from 0 to 2**32 - 1; got '-1'"),
         (["demo", "--data", "faces"], "faces"),
         (["train", "t.csv", "--target", "y"], "--out"),
@@ -187,6 +188,69 @@ def test_errors_in_the_table(capsys, tmp_path, content, text):
     path.write_text(content)
     one_error(run(capsys, "train", path, "--target", "y", "--out", tmp_path / "m", "--quiet"), text)
     assert not (tmp_path / "m").exists()
+
+
+def test_whole_quantities_are_no_classes(capsys, tmp_path):
+    rng = np.random.default_rng(0)
+    size, age = rng.integers(40, 200, 400), rng.integers(0, 80, 400)
+    rows = zip(size.tolist(), age.tolist(), (2500 * size - 900 * age + 60_000).tolist(), strict=True)
+    houses = write_csv(tmp_path / "houses.csv", ["size", "age", "price"], rows)
+    code, out, _ = run(capsys, "train", houses, "--target", "price", "--out", tmp_path / "m", "--quiet")
+    assert code == 0
+    assert value(out, "task").startswith("regression of 'price' (found from the values")
+    assert float(value(out, "held out").split()[1].rstrip(",")) > 0.9
+
+
+@pytest.mark.parametrize("as_link", [False, True])
+def test_training_never_replaces_its_data(capsys, tmp_path, monkeypatch, iris, as_link):
+    monkeypatch.chdir(tmp_path)
+    out = "./iris.csv"
+    if as_link:
+        out = "link"
+        os.symlink(iris, out)
+    before = iris.read_bytes()
+    one_error(run(capsys, "train", iris, "--target", "species", "--out", out), "another file than the input")
+    assert iris.read_bytes() == before
+
+
+def test_predicting_never_replaces_its_files(capsys, tmp_path, iris):
+    model = tmp_path / "model"
+    run(capsys, "train", iris, "--target", "species", "--out", model, "--epochs", "1", "--quiet")
+    for path in (model, iris):
+        before = path.read_bytes()
+        result = run(capsys, "predict", model, iris, "--out", path)
+        one_error(result, f"--out must name another file than the input {path}")
+        assert path.read_bytes() == before
+    one_error(run(capsys, "predict", model, iris, "--out", tmp_path), f"got the folder {tmp_path}")
+    one_error(run(capsys, "predict", model, iris, "--out", tmp_path / "no" / "p"), "there is no folder")
+    assert run(capsys, "predict", model, iris, "--out", os.devnull)[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("out", "text"),
+    [(".", "got the folder"), ("", "got the folder"), (os.devnull, "--out must name a file; got")],
+)
+def test_a_model_needs_a_file(capsys, tmp_path, monkeypatch, iris, out, text):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(cli, "MLPClassifier", None)  # nothing is trained
+    one_error(run(capsys, "train", iris, "--target", "species", "--out", out), text)
+    assert os.listdir(tmp_path) == ["iris.csv"]
+
+
+def test_a_model_that_cannot_be_written_is_named_as_the_user_named_it(tmp_path):
+    with pytest.raises(OSError, match="directory") as caught:
+        model_file.save(ebp.InputNormalizer(), tmp_path)
+    assert caught.value.filename == str(tmp_path)
+    assert "tmp'" not in str(caught.value)
+
+
+def test_too_little_memory(capsys, tmp_path, monkeypatch, iris):
+    def fit(*_):
+        raise MemoryError
+
+    monkeypatch.setattr(ebp.MLPClassifier, "fit", fit)
+    options = ["--target", "species", "--out", tmp_path / "m", "--quiet"]
+    one_error(run(capsys, "train", iris, *options), "the memory does not hold this table and this network")
 
 
 def test_a_text_target_is_no_regression(capsys, tmp_path, iris):

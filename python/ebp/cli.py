@@ -22,6 +22,9 @@ EXIT_ERROR = 2
 EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 EXIT_BROKEN_PIPE = 141  # 128 + SIGPIPE
 
+# A layer beyond this is a slip of the finger: its weights alone would fill a computer's memory.
+MAX_UNITS = 1_000_000
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command.
@@ -50,9 +53,15 @@ def main(argv: Sequence[str] | None = None) -> int:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_BROKEN_PIPE
     except (ValueError, OSError) as error:
-        print(f"ebp: error: {_one_line(error)}", file=sys.stderr)
-        return EXIT_ERROR
+        return _fail(_one_line(error))
+    except MemoryError:
+        return _fail("the memory does not hold this table and this network; try fewer --hidden units")
     return 0
+
+
+def _fail(message: str) -> int:
+    print(f"ebp: error: {message}", file=sys.stderr)
+    return EXIT_ERROR
 
 
 class _Parser(argparse.ArgumentParser):
@@ -127,9 +136,9 @@ def _run_demo(options: argparse.Namespace) -> None:
 
 
 def _run_train(options: argparse.Namespace) -> None:
-    folder = os.path.dirname(os.path.abspath(options.out))
-    if not os.path.isdir(folder):  # Better said before the training than after it.
-        raise ValueError(f"--out: there is no folder {folder}")
+    _check_output(options.out, [options.file])
+    if os.path.exists(options.out) and not os.path.isfile(options.out):  # a device, which would be replaced
+        raise ValueError(f"--out must name a file; got {options.out!r}")
     data = table.read_csv(options.file)
     reader = table.TableReader(options.target, drop=options.drop).fit(data)
     X = reader.transform(data)
@@ -181,6 +190,8 @@ def _score(model: Any, X: np.ndarray, y: np.ndarray, classify: bool) -> str:
 
 
 def _run_predict(options: argparse.Namespace) -> None:
+    if options.out is not None:
+        _check_output(options.out, [options.file, options.model])
     notes = model_file.read_notes(options.model)
     if "table" not in notes:
         raise ValueError(f"{options.model} was not written by `ebp train`: it knows no columns")
@@ -197,6 +208,19 @@ def _run_predict(options: argparse.Namespace) -> None:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(header)
         writer.writerows(zip(*columns, strict=True))
+
+
+def _check_output(path: str, inputs: Sequence[str]) -> None:
+    """Refuse, before any work is done, a file that cannot be written or that holds one of the inputs."""
+    path = os.path.abspath(path)
+    folder = os.path.dirname(path)
+    if not os.path.isdir(folder):
+        raise ValueError(f"--out: there is no folder {folder}")
+    if os.path.isdir(path):
+        raise ValueError(f"--out must name a file; got the folder {path}")
+    for name in inputs:
+        if os.path.exists(path) and os.path.exists(name) and os.path.samefile(path, name):
+            raise ValueError(f"--out must name another file than the input {name}, which it would replace")
 
 
 @contextlib.contextmanager
@@ -249,6 +273,6 @@ _count = _checked(int, lambda value: value >= 1, "a whole number, at least 1")
 _fraction = _checked(float, lambda value: 0 <= value < 1, "a number, at least 0 and less than 1")
 _sizes = _checked(
     lambda text: tuple(int(size) for size in text.split(",")),
-    lambda sizes: min(sizes) >= 1,
-    "layer sizes of at least 1, separated by commas",
+    lambda sizes: min(sizes) >= 1 and max(sizes) <= MAX_UNITS,
+    f"layer sizes from 1 to {MAX_UNITS:,}, separated by commas",
 )

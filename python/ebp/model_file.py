@@ -194,8 +194,10 @@ def _write_atomically(path: str | os.PathLike[str], content: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, target)
-    except BaseException:
+    except BaseException as error:
         temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError):  # The caller knows nothing of the temporary file.
+            error.filename, error.filename2 = os.fspath(path), None
         raise
 
 

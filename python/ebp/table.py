@@ -19,8 +19,11 @@ import numpy as np
 DELIMITERS = ",;\t|"
 # A text column with more texts than this is a name or a number of record, not a property.
 MAX_CATEGORIES = 1000
-# A numeric target with more distinct values than this, not all of them whole, is a quantity and not a class.
-MAX_NUMERIC_CLASSES = 20
+# Numeric targets with more different values than these may be quantities; see `task_of`.
+MAX_WHOLE_CLASSES = 20
+MAX_FRACTIONAL_CLASSES = 10
+# A class has so many rows on the average; a quantity seldom repeats.
+MIN_ROWS_PER_CLASS = 20
 
 _MISSING_NUMBERS = ("", "?", "na", "n/a", "nan", "null", "none")
 
@@ -276,15 +279,29 @@ def _one_hot(table: Table, name: str, categories: list[str]) -> np.ndarray:
 def task_of(texts: Sequence[str]) -> str:
     """Kind of task that a target column asks for: ``"regression"`` or ``"classification"``.
 
-    Regression if the target is numeric and has more than `MAX_NUMERIC_CLASSES` different values, not all of
-    them whole numbers; whole numbers and texts are classes.
+    Texts are classes. Numbers are a quantity, hence regression, if they have
+
+    - more than `MAX_FRACTIONAL_CLASSES` (10) different values, not all of them whole, or
+    - more than `MAX_WHOLE_CLASSES` (20) different whole values, which are also more than one to
+      `MIN_ROWS_PER_CLASS` (20) rows (5 %) or more than `MAX_CATEGORIES` (1000): prices and counts, but not
+      the codes of letters.
+
+    Examples
+    --------
+    >>> task_of([str(1000 + 7 * k) for k in range(400)])
+    'regression'
+    >>> task_of([str(k % 26) for k in range(1000)])
+    'classification'
     """
     different = set(texts)
     if not is_numeric(different):
         return "classification"
-    values = {number(text) for text in different} - {None}
-    whole = all(value is not None and value.is_integer() for value in values)
-    return "regression" if len(values) > MAX_NUMERIC_CLASSES and not whole else "classification"
+    values = {value for text in different if (value := number(text)) is not None}
+    if all(value.is_integer() for value in values):
+        limit = max(MAX_WHOLE_CLASSES, min(MAX_CATEGORIES, len(texts) / MIN_ROWS_PER_CLASS))
+    else:
+        limit = MAX_FRACTIONAL_CLASSES
+    return "regression" if len(values) > limit else "classification"
 
 
 def labels(table: Table, name: str) -> np.ndarray:
