@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import copy
-import pickle
 import tracemalloc
 
 import ebp
@@ -176,17 +174,6 @@ def test_coefs_have_the_orientation_of_scikit_learn():
     np.testing.assert_allclose(model.decision_function(X), o, atol=1e-5)
 
 
-@pytest.mark.parametrize("copier", [copy.deepcopy, lambda model: pickle.loads(pickle.dumps(model))])
-def test_copies_predict_and_learn_alike(copier):
-    X, y = blobs()
-    model = ebp.MLPClassifier((5,), random_state=0).partial_fit(X, y, classes=[0, 1, 2])
-    twin = copier(model)
-    np.testing.assert_array_equal(twin.predict_proba(X), model.predict_proba(X))
-    model.partial_fit(X, y)
-    twin.partial_fit(X, y)
-    np.testing.assert_array_equal(twin.network_.parameters, model.network_.parameters)
-
-
 def test_random_states():
     X, y = blobs()
 
@@ -219,3 +206,52 @@ def test_float32_and_float64_rows_agree():
     one = ebp.MLPClassifier((5,), random_state=0).fit(X, y)
     other = ebp.MLPClassifier((5,), random_state=0).fit(X.astype(np.float64), y)
     np.testing.assert_allclose(one.predict_proba(X), other.predict_proba(X), atol=1e-3)
+
+
+def test_columns_that_float32_cannot_shift_are_normalised_in_float64():
+    rng = np.random.default_rng(0)
+    X = (1e6 + 0.15 * rng.normal(size=(2000, 1))).astype(np.float32)
+    y = (X[:, 0] > 1e6).astype(int)
+    one = ebp.MLPClassifier((5,), random_state=0).fit(X, y)
+    other = ebp.MLPClassifier((5,), random_state=0).fit(X.astype(np.float64), y)
+    np.testing.assert_array_equal(one.network_.parameters, other.network_.parameters)
+
+
+@pytest.mark.parametrize("scale", [1e-40, 1e-38, 1e-36, 1e30, 1e34, 1e37])
+@pytest.mark.parametrize("normalize", ["auto", "minmax", "zca"])
+def test_columns_at_the_limits_of_float32(scale, normalize):
+    rng = np.random.default_rng(0)
+    X = (scale * rng.normal(size=(400, 3))).astype(np.float32)
+    y = (X[:, 0] > 0).astype(int)
+    model = ebp.MLPClassifier((5,), normalize=normalize, random_state=0).fit(X, y)
+    assert model.score(X, y) > 0.95
+
+
+# ---- sample weights ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("weight", [1 / 300, 1e-5, 0.1, 3e-310])
+@pytest.mark.parametrize("options", [{}, {"early_stopping": True}])
+def test_equal_weights_are_the_same_as_none(weight, options):
+    X, y = blobs()
+    plain = ebp.MLPClassifier((5,), random_state=0, **options).fit(X, y)
+    weighted = ebp.MLPClassifier((5,), random_state=0, **options).fit(X, y, np.full(len(X), weight))
+    np.testing.assert_array_equal(weighted.network_.parameters, plain.network_.parameters)
+
+
+def test_boosting_weights_train_as_well():
+    X, X_test, y, y_test = train_test_split(*load_digits(return_X_y=True), random_state=0)
+    weights = np.random.default_rng(0).exponential(size=len(X))
+    model = ebp.MLPClassifier((20,), random_state=0).fit(X, y, weights / weights.sum())
+    assert model.score(X_test, y_test) > 0.94
+
+
+def test_partial_fit_takes_weights_as_they_are():
+    X, y = blobs()
+    start = ebp.MLPClassifier((5,), random_state=0).partial_fit(X, y, classes=[0, 1, 2]).network_.parameters
+    model = ebp.MLPClassifier((5,), random_state=0)
+    model.partial_fit(X, y, classes=[0, 1, 2], sample_weight=np.full(len(X), 1e-9))
+    slow = model.network_.parameters
+    model.partial_fit(X, y, sample_weight=np.full(len(X), 1e-9))
+    np.testing.assert_allclose(model.network_.parameters, slow, atol=1e-4)
+    assert np.abs(start - slow).max() > 1e-2

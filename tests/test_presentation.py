@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ebp
 import numpy as np
-from ebp._presentation import presentations, row_keys
+from ebp._presentation import mean_at_least_one, presentations, row_keys
 from tables import blobs
 
 
@@ -34,6 +34,19 @@ def test_presentations_of_weights():
     rows, share = presentations(np.full(4, 1e6), 4)
     np.testing.assert_array_equal(rows, [0, 1, 2, 3])
     assert share is None
+
+
+def test_small_weights_are_scaled_to_mean_one(rng):
+    weights = rng.exponential(size=100) / 1000
+    weights[:10] = 0
+    scaled = mean_at_least_one(weights)
+    np.testing.assert_allclose(scaled[10:].mean(), 1)
+    np.testing.assert_allclose(scaled * weights[10:].mean(), weights)
+    order = rng.permutation(100)
+    np.testing.assert_array_equal(mean_at_least_one(weights[order]), scaled[order])
+    np.testing.assert_array_equal(mean_at_least_one(np.full(7, 0.1)), np.ones(7))
+    large = np.array([0.0, 0.5, 1.5, 7.0])
+    assert mean_at_least_one(large) is large
 
 
 def test_row_keys_depend_on_contents_only(rng):

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import threading
+import time
+
 import ebp
 import numpy as np
 import pytest
+from ebp._rates import automatic_sdlm_rate
+from sklearn.datasets import load_digits
 from sklearn.exceptions import ConvergenceWarning
 from tables import CANCER, IRIS, blobs
 
@@ -66,6 +73,47 @@ def test_ctrl_c_leaves_a_usable_estimator():
     assert model.predict(X).shape == y.shape
 
 
+def test_a_real_interrupt_ends_fit_at_once():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(20_000, 100)).astype(np.float32)
+    y = (X[:, 0] > 0).astype(int)
+    sent = []
+
+    def interrupt():
+        sent.append(time.perf_counter())
+        os.kill(os.getpid(), signal.SIGINT)
+
+    def start_timer(model, epoch, logs):
+        if epoch == 0:
+            threading.Timer(0.1, interrupt).start()
+
+    model = ebp.MLPClassifier((100,), max_iter=10_000, tol=0.0, n_iter_no_change=10_000, random_state=0)
+    # a test runner in the background inherits a handler that ignores the signal
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.warns(UserWarning, match="training was interrupted"):
+            model.set_params(callbacks=start_timer).fit(X, y)
+        delay = time.perf_counter() - sent[0]
+    finally:
+        signal.signal(signal.SIGINT, handler)
+    assert delay < 0.5
+    assert len(model.loss_curve_) == model.n_iter_ >= 1
+    assert model.score(X, y) > 0.9
+    model.set_params(callbacks=None).partial_fit(X[:100], y[:100])
+
+
+@pytest.mark.parametrize("answer", [True, np.True_, 1, "stop"])
+def test_any_true_answer_of_a_callback_stops(answer):
+    model = ebp.MLPClassifier((5,), callbacks=lambda *_: answer, random_state=0).fit(*blobs())
+    assert model.n_iter_ == 1
+
+
+@pytest.mark.parametrize("answer", [False, None, 0, np.False_])
+def test_other_answers_of_a_callback_do_not(answer):
+    model = ebp.MLPClassifier((5,), callbacks=lambda *_: answer, max_iter=3, random_state=0).fit(*blobs())
+    assert model.n_iter_ == 3
+
+
 @pytest.mark.parametrize(
     ("kind", "expected"),
     [
@@ -104,6 +152,34 @@ def test_automatic_rate_restarts_when_too_large(monkeypatch):
     model.fit(X, y)
     assert epochs.count(0) > 1
     assert model.score(X, y) > 0.9
+
+
+@pytest.mark.parametrize("options", [{"batch_size": 300}, {"batch_size": 10**6}, {"max_iter": 1}])
+def test_slow_training_is_no_reason_for_a_smaller_rate(options):
+    X, y = load_digits(return_X_y=True)
+    rows = slice(0, 15 if "max_iter" in options else 300)
+    epochs = []
+    model = ebp.MLPClassifier(
+        (20,), random_state=0, callbacks=lambda model, epoch, logs: epochs.append(epoch)
+    )
+    with pytest.warns(ConvergenceWarning, match="not reached the loss of constant outputs.* more epochs"):
+        model.set_params(**options).fit(X[rows], y[rows])
+    assert epochs.count(0) == 1
+    assert model.learning_rates_.max() > 1e-4
+
+
+def test_targets_that_inputs_do_not_tell_are_no_reason_for_a_smaller_rate():
+    rng = np.random.default_rng(0)
+    epochs = []
+    model = ebp.MLPRegressor((5,), random_state=0, callbacks=lambda model, epoch, logs: epochs.append(epoch))
+    model.fit(np.zeros((1000, 2)), rng.normal(size=1000))
+    assert epochs.count(0) == 1
+
+
+def test_an_automatic_rate_counts_started_updates():
+    net = ebp.Network([ebp.layers.Dense(100), ebp.layers.Dense(10)], 64, random_state=0)
+    assert automatic_sdlm_rate(net, 0) == automatic_sdlm_rate(net, 1) == automatic_sdlm_rate(net, 100_000)
+    assert automatic_sdlm_rate(net, None) == automatic_sdlm_rate(net, 1_000_000) < automatic_sdlm_rate(net, 0)
 
 
 @pytest.mark.parametrize("verbose", [1, 2])

@@ -1,206 +1,58 @@
-"""What `MLPClassifier` and `MLPRegressor` share: preparation of data, training, prediction."""
+"""What `MLPClassifier` and `MLPRegressor` share: training, streams, prediction."""
 
 from __future__ import annotations
 
+import math
 import os
-from abc import abstractmethod
 from typing import Any
 
 import numpy as np
-from sklearn.base import BaseEstimator, clone
-from sklearn.frozen import FrozenEstimator
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from . import _options, rules
-from ._inputs import Transform, accepted_dtypes, chunks, engine_rows, normalized
-from ._presentation import epoch_order, hold_out, presentations, row_keys
+from ._inputs import accepted_dtypes, chunks, normalized
+from ._preparation import PreparedEstimator, unchanged_on_error
+from ._presentation import epoch_order
 from ._rates import RateSchedule, automatic_sdlm_rate, measure_eigenvalue
-from ._targets import SIGMOIDS, round_significand
 from ._training import EXPLOSION, History, Loop, Monitor, TrainingData, present, warn_of
-from .layers import Dense
 from .network import Network
-from .normalizer import InputNormalizer
 
 SGD_FRACTION = 0.5  # of 1/lambda_max, since single samples bend more than their mean
 RESTARTS = 5
 RESTART_FACTOR = 1 / 4
 STREAM_STATISTICS = 1000  # partial_fit updates the normalisation until it has seen this many samples
-RUNNING_BELOW = 100  # rows in the first call of partial_fit; with fewer, SDLM updates h sample by sample
+RUNNING_BELOW = 100  # rows when partial_fit makes its rule; with fewer, SDLM updates h sample by sample
 
 
-class OnlineEstimator(BaseEstimator):
-    """Base of the estimators: a network trained one sample at a time.
+class OnlineEstimator(PreparedEstimator):
+    """Base of the estimators: a network trained one sample at a time."""
 
-    Subclasses store the parameters and say how targets are coded (the methods of the first part).
-    """
-
-    network_: Network
-    normalizer_: InputNormalizer | None
-    lambda_max_: float | None
-    loss_curve_: list[float]
-    validation_loss_curve_: list[float]
-    validation_scores_: list[float]
-    _statistics_fixed: bool  # the normalisation no longer changes
     _n_counted: int  # samples that partial_fit has taken into the normalisation
     _rate: float  # the rate partial_fit goes on with
-    _rng: np.random.Generator  # draws the orders, and goes on in partial_fit
-    _rule: Any  # the rule of partial_fit, None before its first step
-
-    # ---- what a subclass provides -------------------------------------------------------------------
-
-    @abstractmethod
-    def _check_options(self) -> None:
-        """Check the parameters of the constructor."""
-
-    @abstractmethod
-    def _validate(self, X: Any, y: Any, reset: bool) -> tuple[np.ndarray, np.ndarray]:
-        """Check `X` and `y` and return them as arrays."""
-
-    @abstractmethod
-    def _start_targets(self, y: np.ndarray, classes: np.ndarray | None) -> None:
-        """Choose how targets are coded; sets `n_outputs_`, `out_activation_` and `_loss_name`."""
-
-    @abstractmethod
-    def _code(self, y: np.ndarray, labels: np.ndarray | None) -> np.ndarray:
-        """Targets (n, outputs) in the network's dtype."""
-
-    @abstractmethod
-    def _score_outputs(self, outputs: np.ndarray, y: np.ndarray, weights: np.ndarray | None) -> float:
-        """Score of network outputs against `y`: accuracy or R^2."""
-
-    def _update_targets(self, y: np.ndarray, weights: np.ndarray | None) -> None:
-        """Take the values into the statistics of the targets, if there are any."""
-
-    def _labels(self, y: np.ndarray) -> np.ndarray | None:
-        """Class numbers (n,) of a classifier."""
-        return None
-
-    def _total_weights(self, labels: np.ndarray | None, weights: np.ndarray | None) -> np.ndarray | None:
-        """Sample weights (n,) times class weights; None if every sample counts 1."""
-        return weights
+    _rule_settings: tuple[Any, ...]  # the `_settings` that `_rate` and `_rule` were made for
 
     # ---- fit ----------------------------------------------------------------------------------------
 
     def _fit(self, X: Any, y: Any, sample_weight: Any) -> None:
         self._check_options()
         warm = bool(self.warm_start) and hasattr(self, "network_")
-        X, y = self._validate(X, y, reset=not warm)
-        weights = self._sample_weights(X, sample_weight)
-        self._rng = rng = _generator(self.random_state)
-        if not warm:
-            self._start_targets(y, None)
-        labels = self._labels(y)
-        weights = self._total_weights(labels, weights)
-        if weights is not None and not weights.any():
-            raise ValueError(f"[{self._name}] some sample must have a positive weight; got zeros only")
-        training, held_out = weights, None
-        if self.early_stopping:
-            training, held_out = hold_out(weights, labels, len(X), self.validation_fraction, rng)
-        if not warm:
-            self._update_targets(y, training)
-            self._start_normalizer()
-            if self.normalizer_ is not None and not self._frozen:
-                self.normalizer_.fit(X, sample_weight=training)
-            self._build_network(X.shape[1], rng)
-        self._statistics_fixed = True
-        self._rule = None
-        T = self._code(y, labels)
-        data = self._training_data(X, T, labels, training)
-        validation = None
-        if held_out is not None:
-            validation = self._validation(X, T, y, held_out, weights)
-        self._train(data, validation, rng, warm)
+        with unchanged_on_error(self):
+            self._rng = _generator(self.random_state)
+            data, validation = self._prepare(X, y, sample_weight, warm)
+            monitor = Monitor(self.network_, data, self._name)
+            rate, automatic = self._start_rate(data, self.max_iter * self._updates(data))
+        self._train(data, validation, monitor, rate, automatic, warm)
 
-    def _sample_weights(self, X: np.ndarray, sample_weight: Any) -> np.ndarray | None:
-        if sample_weight is None:
-            return None
-        weights = _check_sample_weight(sample_weight, X, dtype=np.float64)
-        if weights.min() < 0:
-            raise ValueError(f"[{self._name}] sample_weight must be >= 0; got {weights.min()}")
-        return weights
+    def _updates(self, data: TrainingData) -> int:
+        """Updates of one epoch."""
+        return math.ceil(len(data.rows) / self.batch_size)
 
-    def _start_normalizer(self) -> None:
-        """Set an unfitted `normalizer_`, or the fitted one of a FrozenEstimator, or None."""
-        self._statistics_fixed = False
-        if isinstance(self.normalize, FrozenEstimator):
-            self.normalizer_ = self.normalize.estimator
-        elif isinstance(self.normalize, InputNormalizer):
-            self.normalizer_ = clone(self.normalize)
-        else:
-            self.normalizer_ = None if self.normalize is None else InputNormalizer(self.normalize)
-
-    @property
-    def _frozen(self) -> bool:
-        return isinstance(self.normalize, FrozenEstimator)
-
-    def _transform(self) -> Transform | None:
-        if self.normalizer_ is None:
-            return None
-        shift, factor = self.normalizer_._affine()
-        return round_significand(shift), round_significand(factor)
-
-    def _build_network(self, n_features: int, rng: np.random.Generator) -> None:
-        """A new `network_` for normalised inputs, with weights drawn from `rng`."""
-        sizes = _options.layer_sizes(self._name, self.hidden_layer_sizes)
-        transform = self._transform()
-        n_inputs = n_features if transform is None or transform[1].ndim == 1 else len(transform[1])
-        out_twist = self.twist if self.out_activation_ in SIGMOIDS else 0.0
-        hidden = [Dense(size, self.activation, twist=self.twist) for size in sizes]
-        self.network_ = Network(
-            [*hidden, Dense(self.n_outputs_, self.out_activation_, twist=out_twist)],
-            n_inputs,
-            loss=self._loss_name,
-            weight_init=self.weight_init,
-            dtype=self.dtype,
-            random_state=rng,
-        )
-        self.t_ = 0
-        self.n_iter_ = 0
-        self.loss_ = np.nan
-        self.lambda_max_ = None
-        self.best_loss_ = np.inf
-        self.loss_curve_ = []
-        self.validation_loss_curve_ = []
-        self.validation_scores_ = []
-
-    def _training_data(
-        self, X: np.ndarray, T: np.ndarray, labels: np.ndarray | None, weights: np.ndarray | None
-    ) -> TrainingData:
-        rows, transform = engine_rows(X, self._transform(), self.network_.dtype, self._name)
-        keys = None if self._sampling == "sequential" else row_keys(X, T)
-        order, presentation_weights = presentations(weights, len(X), keys)
-        return TrainingData(rows, T, transform, order, presentation_weights, labels)
-
-    @property
-    def _sampling(self) -> str:
-        return "shuffle" if self.sampling == "auto" else self.sampling
-
-    @property
-    def _name(self) -> str:
-        return type(self).__name__
-
-    def _validation(
-        self, X: np.ndarray, T: np.ndarray, y: np.ndarray, held_out: np.ndarray, weights: np.ndarray | None
-    ) -> Any:
-        """A function that measures (loss, score) of the network on the rows `held_out`."""
-        network = self.network_
-        Z = normalized(X[held_out], self._transform(), network.dtype, self._name)
-        T, y = T[held_out], y[held_out]
-        w = None if weights is None else weights[held_out]
-
-        def measure() -> tuple[float, float]:
-            return network.loss(Z, T, w), self._score_outputs(network.forward(Z), y, w)
-
-        return measure
-
-    # ---- the epochs ---------------------------------------------------------------------------------
-
-    def _train(self, data: TrainingData, validation: Any, rng: np.random.Generator, warm: bool) -> None:
+    def _train(
+        self, data: TrainingData, validation: Any, monitor: Monitor, rate: float, automatic: bool, warm: bool
+    ) -> None:
         """Train for up to `max_iter` epochs; an automatic rate that proves too large is quartered."""
         network = self.network_
-        monitor = Monitor(network, data, self._name)
-        rate, automatic = self._start_rate(data, self.max_iter * len(data.rows) // self.batch_size)
         initial = network.parameters.copy()
         before = monitor.loss()
         presented = self.t_
@@ -211,23 +63,29 @@ class OnlineEstimator(BaseEstimator):
             callbacks = _options.callback_list(self._name, self.callbacks)
             self.loss_ = before
             loop = Loop(
-                self, network, data, rule, schedule, rng, self._sampling, callbacks, validation, limit
+                self, network, data, rule, schedule, self._rng, self._sampling, callbacks, validation, limit
             )
             history = loop.run(lambda history: self._publish(history, presented))
-            after = monitor.loss()
             complete = history.status in ("finished", "converged") and not warm
-            # targets that hardly vary may leave nothing to undercut
-            useless = complete and not after < max(monitor.constant_loss, before / 4)
-            if not automatic or attempt == RESTARTS or not (useless or history.status == "diverged"):
+            after = monitor.loss()
+            failed = history.status == "diverged" or (
+                complete and monitor.failed(before, after, len(history.losses) * self._updates(data))
+            )
+            if not (automatic and failed) or attempt == RESTARTS:
                 break
             network.parameters[:] = initial
             rate *= RESTART_FACTOR
         self._publish(history, presented)
         last = max(0, len(history.losses) - 1)
         self._rate = rate if self.learning_rate == "invscaling" else schedule.rate(last)
+        self._rule_settings = self._settings()
         self.learning_rates_ = _rates_of(rule, network)
-        worse = complete and not after < before
-        warn_of("not better" if worse else history.status, self._name, rate)
+        status = history.status
+        if complete and monitor.rose(before, after):
+            status = "not better"
+        elif complete and not monitor.useful(before, after):
+            status = "not useful"
+        warn_of(status, self._name, rate)
 
     def _publish(self, history: History, presented: int) -> None:
         """Make the state of the training visible in the fitted attributes."""
@@ -258,11 +116,26 @@ class OnlineEstimator(BaseEstimator):
             return rules.SGD(rate, **options)
         return rules.SDLM(rate, refresh=refresh, **options)
 
+    def _settings(self) -> tuple[Any, ...]:
+        """The first three decide on an automatic rate, the last three on the rule."""
+        automatic = isinstance(self.learning_rate_init, str)
+        return automatic, str(self.solver), float(self.momentum), float(self.alpha)
+
     # ---- partial_fit --------------------------------------------------------------------------------
 
     def _partial_fit(self, X: Any, y: Any, sample_weight: Any, classes: np.ndarray | None = None) -> None:
         """One pass over the rows; the subclass has checked the options and, for the first call, `classes`."""
         first = not hasattr(self, "network_")
+        with unchanged_on_error(self):
+            data = self._prepare_chunk(X, y, sample_weight, classes, first)
+            if len(data.rows):
+                self._update_rule(data)
+        if len(data.rows):
+            self._learn_chunk(data)
+
+    def _prepare_chunk(
+        self, X: Any, y: Any, sample_weight: Any, classes: np.ndarray | None, first: bool
+    ) -> TrainingData:
         X, y = self._validate(X, y, reset=first)
         weights = self._sample_weights(X, sample_weight)
         if first:
@@ -270,45 +143,58 @@ class OnlineEstimator(BaseEstimator):
             self._rng = _generator(self.random_state)
             self._start_normalizer()
             self._rule = None
+        else:
+            self._check_architecture()
         labels = self._labels(y)
         weights = self._total_weights(labels, weights)
         if not self._statistics_fixed:
             self._update_statistics(X, y, weights, first)
         if first:
             self._build_network(X.shape[1], self._rng)
-        self._learn_chunk(self._training_data(X, self._code(y, labels), labels, weights))
+        return self._training_data(X, self._code(y, labels), labels, weights)
 
     def _update_statistics(
         self, X: np.ndarray, y: np.ndarray, weights: np.ndarray | None, first: bool
     ) -> None:
+        rotated = self.normalizer_ is not None and self.normalizer_.method == "decorrelate"
         if self.normalizer_ is not None and not self._frozen:
+            n_samples = len(X) if weights is None else np.count_nonzero(weights)
+            if rotated and n_samples <= X.shape[1]:
+                raise ValueError(
+                    f"[{self._name}.partial_fit] normalize='decorrelate' learns its directions in the first "
+                    f"call, which must have n_samples >= n_features + 1 = {X.shape[1] + 1}; got {n_samples}"
+                )
             self.normalizer_.partial_fit(X, sample_weight=weights)
         self._update_targets(y, weights)
         self._n_counted = (0 if first else self._n_counted) + len(X)
         # Another number of principal directions, or another order of them, would not suit the weights.
-        rotated = self.normalizer_ is not None and self.normalizer_.method_ == "decorrelate"
         self._statistics_fixed = rotated or self._n_counted >= STREAM_STATISTICS
 
-    def _learn_chunk(self, data: TrainingData) -> None:
-        if not len(data.rows):
-            return
-        network = self.network_
-        automatic = isinstance(self.learning_rate_init, str)
-        if not automatic or not hasattr(self, "_rate"):
+    def _update_rule(self, data: TrainingData) -> None:
+        """Set `_rule` and its rate for this call; a rule of other settings is replaced."""
+        settings = self._settings()
+        known = getattr(self, "_rule_settings", (None,) * len(settings))
+        if not settings[0] or settings[:3] != known[:3]:
             self._rate, _ = self._start_rate(data, None)
+        if settings[1:] != known[1:]:
+            self._rule = None
+        self._rule_settings = settings
         kind = "invscaling" if self.learning_rate == "invscaling" else "constant"
         rate = RateSchedule(kind, self._rate, 1, self.tol).rate(self.n_iter_)
         if self._rule is None:
             self._rule = self._new_rule(rate, "epoch" if len(data.rows) >= RUNNING_BELOW else "running")
         self._rule.learning_rate = rate
+
+    def _learn_chunk(self, data: TrainingData) -> None:
+        network = self.network_
         before = network.parameters.copy()
         order = epoch_order(data.rows, self._sampling, data.labels, self._rng)
         loss, status = present(self, network, data, self._rule, order)
         if status == "diverged":
             network.parameters[:] = before
             self._rule = None
-            self._rate *= RESTART_FACTOR if automatic else 1
-            warn_of("diverged", self._name, rate)
+            warn_of("diverged", self._name, self._rate)
+            self._rate *= RESTART_FACTOR  # a given rate is set anew by the next call
             return
         self.t_ += len(order)
         self.n_iter_ += 1

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 
 CHUNK = 1 << 18  # numbers normalised at a time, in float64
+RESERVE = 1e6  # distance from the largest number of a type; rows may lie so many scales from their mean
+SHIFT_TOLERANCE = 1e-3
 
 Transform = tuple[np.ndarray, np.ndarray]
 
@@ -73,7 +75,32 @@ def chunks(X: np.ndarray) -> Iterator[slice]:
 def engine_rows(
     X: np.ndarray, transform: Transform | None, dtype: np.dtype, name: str = "fit"
 ) -> tuple[np.ndarray, Transform | None]:
-    """Rows and transformation for the engine: `X` itself if its layout fits, else a normalised copy."""
-    if X.dtype == dtype and X.flags.c_contiguous:
+    """Rows and transformation for the engine: `X` itself if layout and range fit, else a normalised copy."""
+    if X.dtype == dtype and X.flags.c_contiguous and (transform is None or is_exact(transform, dtype)):
         return X, transform
     return normalized(X, transform, dtype, name), None
+
+
+def is_exact(transform: Transform, dtype: np.dtype) -> bool:
+    """Whether the transformation can be carried out in `dtype`, as the engine does.
+
+    Neither shift nor factor may come near the limits of the type, and rounding the shift may move no
+    normalised value by more than 1e-3.
+
+    Examples
+    --------
+    >>> is_exact((np.array([100.1]), np.array([5.0])), np.dtype("float32"))
+    True
+    >>> is_exact((np.array([1e6 + 0.02]), np.array([5.0])), np.dtype("float32"))
+    False
+    """
+    shift, factor = transform
+    limits = np.finfo(dtype)
+    sizes = np.abs(factor) if factor.ndim == 1 else np.abs(factor).max(axis=1)
+    sizes = sizes[sizes > 0]
+    largest = limits.max / RESERVE
+    if max(np.abs(shift).max(), sizes.max(initial=0)) > largest or sizes.min(initial=1) < 1 / largest:
+        return False
+    rounding = np.abs(shift - shift.astype(dtype))
+    moved = np.abs(factor) * rounding if factor.ndim == 1 else np.abs(factor) @ rounding
+    return bool(moved.max() <= SHIFT_TOLERANCE)

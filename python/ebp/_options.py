@@ -119,13 +119,32 @@ def check_options(estimator: Any, samplings: Sequence[str], losses: Sequence[str
     check_choice(owner, "learning_rate", estimator.learning_rate, LEARNING_RATES)
     check_choice(owner, "sampling", estimator.sampling, samplings)
     check_choice(owner, "engine", estimator.engine, ENGINES)
-    check_choice(owner, "dtype", _dtype_name(estimator.dtype), ("float32", "float64"))
+    check_choice(owner, "dtype", dtype_name(estimator.dtype), ("float32", "float64"))
     _check_normalize(owner, estimator.normalize)
     if not isinstance(estimator.weight_init, np.ndarray):
         check_choice(owner, "weight_init", estimator.weight_init, WEIGHT_INITS)
     if not (isinstance(estimator.learning_rate_init, str) and estimator.learning_rate_init == "auto"):
         check_number(owner, "learning_rate_init", estimator.learning_rate_init, 0, open_low=True)
     _check_numbers(owner, estimator)
+
+
+def check_class_options(estimator: Any) -> None:
+    """Check `class_weight`, and that output and targets suit a cross entropy."""
+    owner, weight = type(estimator).__name__, estimator.class_weight
+    if not (weight is None or isinstance(weight, dict) or (isinstance(weight, str) and weight == "balanced")):
+        raise ValueError(f"[{owner}] class_weight must be None, 'balanced' or a dict; got {weight!r}")
+    if estimator.loss not in ("cross_entropy", "binary_cross_entropy"):
+        return
+    if estimator.out_activation not in ("auto", "identity"):
+        raise ValueError(
+            f"[{owner}] out_activation must be 'auto' or 'identity' with loss={estimator.loss!r}; "
+            f"got {estimator.out_activation!r}"
+        )
+    if target_pair(owner, estimator.targets) not in (None, (0.0, 1.0)):
+        raise ValueError(
+            f"[{owner}] targets must be 'auto' or (0, 1) with loss={estimator.loss!r}; "
+            f"got {estimator.targets!r}"
+        )
 
 
 def _check_numbers(owner: str, estimator: Any) -> None:
@@ -159,7 +178,7 @@ def _check_normalize(owner: str, value: Any) -> None:
             )
 
 
-def _dtype_name(dtype: Any) -> Any:
+def dtype_name(dtype: Any) -> Any:
     """The name of a NumPy dtype; anything else is returned as it is, for the message."""
     if isinstance(dtype, str):
         return dtype

@@ -11,6 +11,7 @@ import numpy as np
 from sklearn.model_selection import train_test_split
 
 from . import sampling
+from ._targets import round_significand
 
 CHUNK = 1 << 18  # numbers hashed at a time: the work arrays stay in the cache
 
@@ -45,6 +46,27 @@ def row_keys(X: np.ndarray, T: np.ndarray) -> np.ndarray:
     return keys
 
 
+def mean_at_least_one(weights: np.ndarray) -> np.ndarray:
+    """Weights (n,), scaled so that the mean of the positive ones is 1 if it is below 1.
+
+    An update by a weight far below 1 hardly moves the network: weights that sum to 1 would stop the training.
+
+    Examples
+    --------
+    >>> mean_at_least_one(np.array([0.0, 0.1, 0.3]))
+    array([0. , 0.5, 1.5])
+    >>> mean_at_least_one(np.array([0.0, 1.0, 3.0]))
+    array([0., 1., 3.])
+    """
+    return _mean_one(weights) if weights[weights > 0].mean() < 1 else weights
+
+
+def _mean_one(weights: np.ndarray) -> np.ndarray:
+    """Weights (n,), scaled so that the mean of the positive ones is 1; equal ones become exactly 1."""
+    weights = weights / weights.max()  # equal ones are now 1, and so is their mean
+    return round_significand(weights / weights[weights > 0].mean())
+
+
 def presentations(
     weights: np.ndarray | None, n: int, keys: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray | None]:
@@ -73,7 +95,7 @@ def presentations(
         return rows, None
     repeats = np.ceil(weights)
     if repeats.sum() > 10 * n + 1000:
-        weights = weights / weights[weights > 0].mean()
+        weights = _mean_one(weights)
         repeats = np.ceil(weights)
     rows = np.repeat(np.arange(n), repeats.astype(np.intp))
     share = np.divide(weights, repeats, out=np.ones(n), where=repeats > 0)

@@ -22,6 +22,10 @@ EXPLOSION = (
     10.0  # an epoch whose loss is this many times the initial loss counts as divergence (automatic rate)
 )
 MONITORED = 1000
+# After so many updates a network that still does no better than a constant is stuck, by a rate too large for
+# it; after fewer it may just not have come far.
+MANY_UPDATES = 1000
+MARGIN = 1.02  # online training stays a little above the loss that it approaches
 
 
 @dataclass
@@ -55,6 +59,20 @@ class Monitor:
     def loss(self) -> float:
         """Mean loss of the network as it stands."""
         return self.network.loss(self.Z, self.T, self.weights)
+
+    def rose(self, before: float, after: float) -> bool:
+        """Whether training raised the loss from `before` to `after`."""
+        return not after <= MARGIN * before
+
+    def useful(self, before: float, after: float) -> bool:
+        """Whether the network does at least as well as constant outputs."""
+        # Targets that hardly vary leave little to undercut, inputs that tell nothing no more than a constant.
+        return after <= max(MARGIN * self.constant_loss, before / 4)
+
+    def failed(self, before: float, after: float, n_updates: int) -> bool:
+        """Whether a smaller rate promises more, by the losses before and after `n_updates` updates."""
+        stuck = n_updates > MANY_UPDATES and not self.useful(before, after)
+        return stuck or self.rose(before, after)
 
 
 @dataclass
@@ -121,7 +139,7 @@ class Loop:
                         best = self.network.parameters.copy()
                     _report(bar, options.verbose, epoch, options.max_iter, logs)
                     # every callback runs, even after one has asked to stop
-                    if any([callback(options, epoch, dict(logs)) is True for callback in self.callbacks]):
+                    if any([callback(options, epoch, dict(logs)) for callback in self.callbacks]):
                         history.status = "stopped"
                         break
                     if stopping.exhausted:
@@ -216,6 +234,8 @@ def warn_of(status: str, name: str, rate: float) -> None:
     texts = {
         "diverged": f"training diverged at learning rate {rate:.3g}; earlier weights are kept: {advice}",
         "not better": f"the loss after training is not below the loss before it: {advice}",
+        "not useful": "training has not reached the loss of constant outputs: it may need more epochs "
+        "(max_iter), a smaller batch_size or another learning_rate_init",
         "interrupted": "training was interrupted; the estimator is usable as it stands",
     }
     if status in texts:

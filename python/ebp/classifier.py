@@ -58,7 +58,8 @@ InputNormalizer, default="auto"
     learning_rate_init : "auto" or float, default="auto"
         First rate. "auto": for SDLM from the widths of the layers, 0.22 / (sum of fan-in + 1 over all layers
         but the first), at most 5e-3 and less for more than 100,000 updates; for SGD 0.5 / lambda_max,
-        measured by eq (64). If an automatic rate proves too large, it is quartered and training restarted.
+        measured by eq (64). If training by an automatic rate diverges, raises the loss, or ends above the
+        loss of constant outputs after more than 1,000 updates, it is restarted with a quarter of the rate.
     momentum : float, default=0.0
         Strength in [0, 1) of the heavy-ball term (section 4.7).
     batch_size : int, default=1
@@ -81,17 +82,20 @@ InputNormalizer, default="auto"
     class_weight : dict, "balanced" or None, default=None
         Weights of the classes; "balanced" makes them count the same ("balanced" only in `fit`).
     dtype : {"float32", "float64"}, default="float32"
-        Of the network. C-contiguous `X` of this type is not copied.
+        Of the network. C-contiguous `X` of this type is not copied, unless its normalisation takes double
+        precision: means above some 10,000 standard deviations, or values near the limits of the type.
     engine : {"auto", "streaming"}, default="auto"
         How the updates are carried out.
     n_threads : int, default=1
         Only 1 is available.
     warm_start : bool, default=False
-        Continue from the weights of the last `fit`.
+        Continue from the weights of the last `fit`. Then, as in `partial_fit`, hidden_layer_sizes,
+        activation, out_activation, loss, targets, twist and dtype must stay; normalize and weight_init,
+        which a new network starts from, play no part.
     callbacks : callable, list of callables or None, default=None
         Called as `callback(estimator, epoch, logs)` after each epoch; logs has "loss", "learning_rate",
         "seconds", "samples_per_second" and, with early_stopping, "validation_loss" and "validation_score".
-        Training stops if one returns True.
+        Training stops if one returns a true value.
     verbose : {0, 1, 2}, default=0
         1: progress bar. 2: a line per epoch.
     random_state : int, RandomState, Generator or None, default=None
@@ -123,6 +127,12 @@ InputNormalizer, default="auto"
     feature_names_in_ : ndarray of shape (n_features_in_,)
     n_outputs_ : int
     out_activation_ : str
+
+    Notes
+    -----
+    A copy, a pickle and a model file hold everything but the state of the update rule: the velocity of
+    momentum and the running curvature of SDLM. The next `partial_fit` of the copy starts them anew, and so
+    may learn a little differently from the original.
 
     References
     ----------
@@ -211,7 +221,8 @@ InputNormalizer, default="auto"
             Labels of any kind, at least two different ones.
         sample_weight : array-like of shape (n_samples,) or None
             A sample of weight w counts like w samples: it is presented ceil(w) times, with its loss
-            multiplied by w / ceil(w).
+            multiplied by w / ceil(w). Weights (times class weights) whose positive values have a mean
+            below 1 are scaled to mean 1, so that equal weights are the same as none.
 
         Returns
         -------
@@ -220,12 +231,15 @@ InputNormalizer, default="auto"
         Raises
         ------
         ValueError
-            For wrong parameters or data.
+            For wrong parameters or data; the estimator is as it was before.
 
         Warns
         -----
         ConvergenceWarning
-            If training diverges or does not lower the loss; the weights stay finite.
+            If training diverges, does not lower the loss, or does not reach that of constant outputs; the
+            weights stay finite.
+        UserWarning
+            If Ctrl-C interrupted the training; the estimator is usable as it stands.
         """
         self._fit(X, y, sample_weight)
         return self
@@ -234,8 +248,12 @@ InputNormalizer, default="auto"
         """Train on each of the samples once, continuing from the present weights.
 
         The normalisation is updated with every call until 1,000 samples have been seen ("decorrelate": in
-        the first call only). If the first call has fewer than 100 samples, SDLM updates its curvature with
-        every sample (`refresh="running"`), else at the start of every call (`refresh="epoch"`).
+        the first call only, which must have more samples than features). If the first call has fewer than
+        100 samples, SDLM updates its curvature with every sample (`refresh="running"`), else at the start of
+        every call (`refresh="epoch"`).
+
+        A change of solver, momentum or alpha between calls takes effect by a new rule: velocity and curvature
+        start anew, as does an automatic rate (unless only alpha changed).
 
         Parameters
         ----------
@@ -244,6 +262,7 @@ InputNormalizer, default="auto"
         classes : array-like of shape (n_classes,)
             All labels that will ever come; needed in the first call only.
         sample_weight : array-like of shape (n_samples,) or None
+            As in `fit`, but never scaled: a single call does not tell what their mean will be.
 
         Returns
         -------
@@ -252,7 +271,8 @@ InputNormalizer, default="auto"
         Raises
         ------
         ValueError
-            For wrong parameters or data, or labels that are not among the classes.
+            For wrong parameters or data (the estimator is as it was before), for parameters that must stay
+            (see warm_start), or labels that are not among the classes.
 
         Examples
         --------
@@ -314,24 +334,7 @@ InputNormalizer, default="auto"
 
     def _check_options(self) -> None:
         _options.check_options(self, SAMPLINGS, LOSSES)
-        weight = self.class_weight
-        if not (
-            weight is None or isinstance(weight, dict) or (isinstance(weight, str) and weight == "balanced")
-        ):
-            raise ValueError(
-                f"[{self._name}] class_weight must be None, 'balanced' or a dict; got {weight!r}"
-            )
-        if self.loss in ("cross_entropy", "binary_cross_entropy"):
-            if self.out_activation not in ("auto", "identity"):
-                raise ValueError(
-                    f"[{self._name}] out_activation must be 'auto' or 'identity' with loss={self.loss!r}; "
-                    f"got {self.out_activation!r}"
-                )
-            if _options.target_pair(self._name, self.targets) not in (None, (0.0, 1.0)):
-                raise ValueError(
-                    f"[{self._name}] targets must be 'auto' or (0, 1) with loss={self.loss!r}; "
-                    f"got {self.targets!r}"
-                )
+        _options.check_class_options(self)
 
     def _validate(self, X: Any, y: Any, reset: bool) -> tuple[np.ndarray, np.ndarray]:
         X, y = validate_data(self, X, y, dtype=accepted_dtypes(X), reset=reset)

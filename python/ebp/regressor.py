@@ -39,8 +39,9 @@ class MLPRegressor(RegressorMixin, OnlineEstimator):
         Half the sum of squares over the outputs, of the standardised targets.
     targets : "auto" or (low, high), default="auto"
         Targets are mapped inside, output by output, and mapped back by `predict`. "auto": mean 0 and standard
-        deviation 1; for scaled_tanh, tanh and logistic outputs their range goes to the points of largest
-        |f''| (section 4.5). A pair: their smallest value becomes low, their largest high.
+        deviation 1; for relu outputs smallest value 0 instead of mean 0; for scaled_tanh, tanh and logistic
+        outputs their range goes to the points of largest |f''| (section 4.5). A pair: their smallest value
+        becomes low, their largest high.
     normalize : {"auto", "center", "standard", "global", "decorrelate", "zca", "minmax"}, None or \
 InputNormalizer, default="auto"
         Normalisation of the inputs (section 4.3), learned from the training data. An `InputNormalizer` is
@@ -58,7 +59,8 @@ InputNormalizer, default="auto"
     learning_rate_init : "auto" or float, default="auto"
         First rate. "auto": for SDLM from the widths of the layers, 0.22 / (sum of fan-in + 1 over all layers
         but the first), at most 5e-3 and less for more than 100,000 updates; for SGD 0.5 / lambda_max,
-        measured by eq (64). If an automatic rate proves too large, it is quartered and training restarted.
+        measured by eq (64). If training by an automatic rate diverges, raises the loss, or ends above the
+        loss of constant outputs after more than 1,000 updates, it is restarted with a quarter of the rate.
     momentum : float, default=0.0
         Strength in [0, 1) of the heavy-ball term (section 4.7).
     batch_size : int, default=1
@@ -78,17 +80,20 @@ InputNormalizer, default="auto"
     validation_fraction : float, default=0.1
         Part held out by early_stopping.
     dtype : {"float32", "float64"}, default="float32"
-        Of the network. C-contiguous `X` of this type is not copied.
+        Of the network. C-contiguous `X` of this type is not copied, unless its normalisation takes double
+        precision: means above some 10,000 standard deviations, or values near the limits of the type.
     engine : {"auto", "streaming"}, default="auto"
         How the updates are carried out.
     n_threads : int, default=1
         Only 1 is available.
     warm_start : bool, default=False
-        Continue from the weights of the last `fit`.
+        Continue from the weights of the last `fit`. Then, as in `partial_fit`, hidden_layer_sizes,
+        activation, out_activation, loss, targets, twist and dtype must stay; normalize and weight_init,
+        which a new network starts from, play no part.
     callbacks : callable, list of callables or None, default=None
         Called as `callback(estimator, epoch, logs)` after each epoch; logs has "loss", "learning_rate",
         "seconds", "samples_per_second" and, with early_stopping, "validation_loss" and "validation_score".
-        Training stops if one returns True.
+        Training stops if one returns a true value.
     verbose : {0, 1, 2}, default=0
         1: progress bar. 2: a line per epoch.
     random_state : int, RandomState, Generator or None, default=None
@@ -122,6 +127,12 @@ InputNormalizer, default="auto"
     feature_names_in_ : ndarray of shape (n_features_in_,)
     n_outputs_ : int
     out_activation_ : str
+
+    Notes
+    -----
+    A copy, a pickle and a model file hold everything but the state of the update rule: the velocity of
+    momentum and the running curvature of SDLM. The next `partial_fit` of the copy starts them anew, and so
+    may learn a little differently from the original.
 
     References
     ----------
@@ -208,7 +219,8 @@ InputNormalizer, default="auto"
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
         sample_weight : array-like of shape (n_samples,) or None
             A sample of weight w counts like w samples: it is presented ceil(w) times, with its loss
-            multiplied by w / ceil(w).
+            multiplied by w / ceil(w). Weights whose positive values have a mean below 1 are scaled to
+            mean 1, so that equal weights are the same as none.
 
         Returns
         -------
@@ -217,12 +229,15 @@ InputNormalizer, default="auto"
         Raises
         ------
         ValueError
-            For wrong parameters or data.
+            For wrong parameters or data; the estimator is as it was before.
 
         Warns
         -----
         ConvergenceWarning
-            If training diverges or does not lower the loss; the weights stay finite.
+            If training diverges, does not lower the loss, or does not reach that of constant outputs; the
+            weights stay finite.
+        UserWarning
+            If Ctrl-C interrupted the training; the estimator is usable as it stands.
         """
         self._fit(X, y, sample_weight)
         return self
@@ -231,15 +246,19 @@ InputNormalizer, default="auto"
         """Train on each of the samples once, continuing from the present weights.
 
         The normalisation of inputs and targets is updated with every call until 1,000 samples have been
-        seen ("decorrelate": in the first call only). If the first call has fewer than 100 samples, SDLM
-        updates its curvature with every sample (`refresh="running"`), else at the start of every call
-        (`refresh="epoch"`).
+        seen ("decorrelate": in the first call only, which must have more samples than features). If the first
+        call has fewer than 100 samples, SDLM updates its curvature with every sample (`refresh="running"`),
+        else at the start of every call (`refresh="epoch"`).
+
+        A change of solver, momentum or alpha between calls takes effect by a new rule: velocity and curvature
+        start anew, as does an automatic rate (unless only alpha changed).
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
         sample_weight : array-like of shape (n_samples,) or None
+            As in `fit`, but never scaled: a single call does not tell what their mean will be.
 
         Returns
         -------
@@ -248,7 +267,8 @@ InputNormalizer, default="auto"
         Raises
         ------
         ValueError
-            For wrong parameters or data, or another number of outputs than before.
+            For wrong parameters or data (the estimator is as it was before), for parameters that must stay
+            (see warm_start), or another number of outputs than before.
         """
         self._check_options()
         if self.early_stopping:
@@ -300,6 +320,8 @@ InputNormalizer, default="auto"
     def _target_map(self) -> Transform:
         """`(shift, factor)`, each (outputs,), of the map t = (y - shift) * factor."""
         shift, factor = self.target_normalizer_._affine()
+        if self._interval is None and self.out_activation_ == "relu":
+            shift = self.target_normalizer_._moments.low  # these outputs are never negative
         if self._interval is not None:  # from [-1, 1], where "minmax" puts the values, to the interval
             low, high = self._interval
             factor = factor * (high - low) / 2

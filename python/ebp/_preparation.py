@@ -1,0 +1,224 @@
+"""What `MLPClassifier` and `MLPRegressor` do before training: data, weights, normalisation, the network."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator, clone
+from sklearn.frozen import FrozenEstimator
+from sklearn.utils.validation import _check_sample_weight
+
+from . import _options
+from ._inputs import Transform, engine_rows, normalized
+from ._presentation import hold_out, mean_at_least_one, presentations, row_keys
+from ._targets import SIGMOIDS, round_significand
+from ._training import TrainingData
+from .layers import Dense
+from .network import Network
+from .normalizer import InputNormalizer
+
+
+class PreparedEstimator(BaseEstimator):
+    """Prepares data and network for the training of `OnlineEstimator`.
+
+    Subclasses store the parameters and say how targets are coded (the methods of the first part).
+    """
+
+    network_: Network
+    normalizer_: InputNormalizer | None
+    lambda_max_: float | None
+    loss_curve_: list[float]
+    validation_loss_curve_: list[float]
+    validation_scores_: list[float]
+    _built: dict[str, Any]  # the parameters that shaped `network_` and its targets
+    _statistics_fixed: bool  # the normalisation no longer changes
+    _rng: np.random.Generator  # draws the orders, and goes on in partial_fit
+    _rule: Any  # the rule of partial_fit, None before its first step
+
+    # ---- what a subclass provides -------------------------------------------------------------------
+
+    @abstractmethod
+    def _check_options(self) -> None:
+        """Check the parameters of the constructor."""
+
+    @abstractmethod
+    def _validate(self, X: Any, y: Any, reset: bool) -> tuple[np.ndarray, np.ndarray]:
+        """Check `X` and `y` and return them as arrays."""
+
+    @abstractmethod
+    def _start_targets(self, y: np.ndarray, classes: np.ndarray | None) -> None:
+        """Choose how targets are coded; sets `n_outputs_`, `out_activation_` and `_loss_name`."""
+
+    @abstractmethod
+    def _code(self, y: np.ndarray, labels: np.ndarray | None) -> np.ndarray:
+        """Targets (n, outputs) in the network's dtype."""
+
+    @abstractmethod
+    def _score_outputs(self, outputs: np.ndarray, y: np.ndarray, weights: np.ndarray | None) -> float:
+        """Score of network outputs against `y`: accuracy or R^2."""
+
+    def _update_targets(self, y: np.ndarray, weights: np.ndarray | None) -> None:
+        """Take the values into the statistics of the targets, if there are any."""
+
+    def _labels(self, y: np.ndarray) -> np.ndarray | None:
+        """Class numbers (n,) of a classifier."""
+        return None
+
+    def _total_weights(self, labels: np.ndarray | None, weights: np.ndarray | None) -> np.ndarray | None:
+        """Sample weights (n,) times class weights; None if every sample counts 1."""
+        return weights
+
+    # ---- one call of fit ----------------------------------------------------------------------------
+
+    def _prepare(self, X: Any, y: Any, sample_weight: Any, warm: bool) -> tuple[TrainingData, Any]:
+        """The data of `fit` and the function that measures on its validation rows, or None."""
+        X, y = self._validate(X, y, reset=not warm)
+        weights = self._sample_weights(X, sample_weight)
+        if warm:
+            self._check_architecture()
+        else:
+            self._start_targets(y, None)
+        labels = self._labels(y)
+        weights = self._total_weights(labels, weights)
+        if weights is not None:
+            if not weights.any():
+                raise ValueError(f"[{self._name}] some sample must have a positive weight; got zeros only")
+            weights = mean_at_least_one(weights)
+        training, held_out = weights, None
+        if self.early_stopping:
+            training, held_out = hold_out(weights, labels, len(X), self.validation_fraction, self._rng)
+        if not warm:
+            self._update_targets(y, training)
+            self._start_normalizer()
+            if self.normalizer_ is not None and not self._frozen:
+                self.normalizer_.fit(X, sample_weight=training)
+            self._build_network(X.shape[1], self._rng)
+        self._statistics_fixed = True
+        self._rule = None
+        T = self._code(y, labels)
+        data = self._training_data(X, T, labels, training)
+        return data, None if held_out is None else self._validation(X, T, y, held_out, weights)
+
+    def _sample_weights(self, X: np.ndarray, sample_weight: Any) -> np.ndarray | None:
+        if sample_weight is None:
+            return None
+        weights = _check_sample_weight(sample_weight, X, dtype=np.float64)
+        if weights.min() < 0:
+            raise ValueError(f"[{self._name}] sample_weight must be >= 0; got {weights.min()}")
+        return weights
+
+    def _start_normalizer(self) -> None:
+        """Set an unfitted `normalizer_`, or the fitted one of a FrozenEstimator, or None."""
+        self._statistics_fixed = False
+        if isinstance(self.normalize, FrozenEstimator):
+            self.normalizer_ = self.normalize.estimator
+        elif isinstance(self.normalize, InputNormalizer):
+            self.normalizer_ = clone(self.normalize)
+        else:
+            self.normalizer_ = None if self.normalize is None else InputNormalizer(self.normalize)
+
+    @property
+    def _frozen(self) -> bool:
+        return isinstance(self.normalize, FrozenEstimator)
+
+    def _transform(self) -> Transform | None:
+        if self.normalizer_ is None:
+            return None
+        shift, factor = self.normalizer_._affine()
+        return round_significand(shift), round_significand(factor)
+
+    def _build_network(self, n_features: int, rng: np.random.Generator) -> None:
+        """A new `network_` for normalised inputs, with weights drawn from `rng`."""
+        sizes = _options.layer_sizes(self._name, self.hidden_layer_sizes)
+        transform = self._transform()
+        n_inputs = n_features if transform is None or transform[1].ndim == 1 else len(transform[1])
+        out_twist = self.twist if self.out_activation_ in SIGMOIDS else 0.0
+        hidden = [Dense(size, self.activation, twist=self.twist) for size in sizes]
+        self._built = self._architecture()
+        self.network_ = Network(
+            [*hidden, Dense(self.n_outputs_, self.out_activation_, twist=out_twist)],
+            n_inputs,
+            loss=self._loss_name,
+            weight_init=self.weight_init,
+            dtype=self.dtype,
+            random_state=rng,
+        )
+        self.t_ = 0
+        self.n_iter_ = 0
+        self.loss_ = np.nan
+        self.lambda_max_ = None
+        self.best_loss_ = np.inf
+        self.loss_curve_ = []
+        self.validation_loss_curve_ = []
+        self.validation_scores_ = []
+
+    def _architecture(self) -> dict[str, Any]:
+        """The parameters that a network cannot change once it is built."""
+        targets = _options.target_pair(self._name, self.targets)
+        return {
+            "hidden_layer_sizes": _options.layer_sizes(self._name, self.hidden_layer_sizes),
+            "activation": str(self.activation),
+            "out_activation": str(self.out_activation),
+            "loss": str(self.loss),
+            "targets": "auto" if targets is None else targets,
+            "twist": float(self.twist),
+            "dtype": _options.dtype_name(self.dtype),
+        }
+
+    def _check_architecture(self) -> None:
+        """Raise ValueError if the parameters ask for another network than the one that is there."""
+        for name, value in self._architecture().items():
+            if value != self._built[name]:
+                raise ValueError(
+                    f"[{self._name}] {name} must stay {self._built[name]!r} while training goes on with the "
+                    f"same network; got {value!r}"
+                )
+
+    def _training_data(
+        self, X: np.ndarray, T: np.ndarray, labels: np.ndarray | None, weights: np.ndarray | None
+    ) -> TrainingData:
+        rows, transform = engine_rows(X, self._transform(), self.network_.dtype, self._name)
+        keys = None if self._sampling == "sequential" else row_keys(X, T)
+        order, presentation_weights = presentations(weights, len(X), keys)
+        return TrainingData(rows, T, transform, order, presentation_weights, labels)
+
+    @property
+    def _sampling(self) -> str:
+        return "shuffle" if self.sampling == "auto" else self.sampling
+
+    @property
+    def _name(self) -> str:
+        return type(self).__name__
+
+    def _validation(
+        self, X: np.ndarray, T: np.ndarray, y: np.ndarray, held_out: np.ndarray, weights: np.ndarray | None
+    ) -> Any:
+        """A function that measures (loss, score) of the network on the rows `held_out`."""
+        network = self.network_
+        Z = normalized(X[held_out], self._transform(), network.dtype, self._name)
+        T, y = T[held_out], y[held_out]
+        w = None if weights is None else weights[held_out]
+
+        def measure() -> tuple[float, float]:
+            return network.loss(Z, T, w), self._score_outputs(network.forward(Z), y, w)
+
+        return measure
+
+
+@contextmanager
+def unchanged_on_error(estimator: PreparedEstimator) -> Iterator[None]:
+    """Give the estimator its attributes back, and its normalisers theirs, if the block raises."""
+    parts = [getattr(estimator, name, None) for name in ("normalizer_", "target_normalizer_")]
+    owners: list[Any] = [estimator, *(part for part in parts if part is not None)]
+    before = [(owner, dict(vars(owner))) for owner in owners]
+    try:
+        yield
+    except BaseException:
+        for owner, attributes in before:
+            vars(owner).clear()
+            vars(owner).update(attributes)
+        raise
