@@ -9,7 +9,7 @@
 
 enum {
   MAX_DEPTH = 4,
-  MAX_WIDTH = 1040 /* levels must not lie a multiple of 4096 bytes apart: loads would wait for stores */
+  MAX_WIDTH = 1056 /* levels must not lie a multiple of 4096 bytes apart: loads would wait for stores */
 };
 
 /* output of level l, and the loss's derivative by the sums of level l */
