@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from checks import assert_close, check_loss
 from reference import LOSSES, Loss
+from reference_grid import Loss as GridLoss
 
 SHAPES = [(name, n, k) for name in LOSSES for n, k in [(1, 3), (7, 5), (33, 17), (7, 1)]]
 
@@ -79,6 +80,30 @@ def test_nan_passes_through(name):
     assert np.isnan(loss.gradient(outputs, targets)).any(axis=1).tolist() == [True, False]
 
 
+@pytest.mark.parametrize(("dtype", "tolerance"), [(np.float64, 1e-12), (np.float32, 1e-5)])
+@pytest.mark.parametrize("name", ["absolute_error", "huber", "hinge"])
+def test_losses_with_corners_equal_the_oracle(name, dtype, tolerance, draw):
+    outputs, _, V = (array.astype(dtype) for array in draw(33, 5))
+    targets = np.where(V > 0, 1, -1).astype(dtype)
+    got = (ebp._core.Loss64 if dtype is np.float64 else ebp._core.Loss32)(name)
+    oracle, exact = GridLoss(name), [a.astype(float) for a in (outputs, targets, V)]
+    assert_close(got.value(outputs, targets), oracle.value(*exact[:2]), tolerance, "value")
+    assert_close(got.gradient(outputs, targets), oracle.gradient(*exact[:2]), tolerance, "gradient")
+    curvature = oracle.curvature(*exact[:2])
+    np.testing.assert_array_equal(got.curvature(outputs, targets), curvature)
+    np.testing.assert_allclose(got.curvature_product(outputs, targets, V), curvature * V)
+    assert (curvature.any() and not curvature.all()) == (name == "huber")
+
+
+@pytest.mark.parametrize("name", ["absolute_error", "huber", "hinge"])
+def test_losses_with_corners_let_nan_through(name):
+    loss = ebp._core.Loss64(name)
+    outputs, targets = np.array([[0.5, np.nan], [0.5, 0.5]]), np.array([[1.0, -1.0], [1.0, -1.0]])
+    for o, t in ((outputs, targets), (targets, outputs)):
+        assert np.isnan(loss.value(o, t)).tolist() == [True, False]
+        assert np.isnan(loss.gradient(o, t)).any(axis=1).tolist() == [True, False]
+
+
 def test_unknown_name_lists_the_known_ones():
-    with pytest.raises(ValueError, match=r"squared_error, cross_entropy, binary_cross_entropy; got hinge2"):
+    with pytest.raises(ValueError, match=r"binary_cross_entropy, absolute_error, huber, hinge; got hinge2"):
         ebp._core.Loss64("hinge2")

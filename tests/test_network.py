@@ -157,3 +157,17 @@ def test_same_input_twice_gives_the_same_bits_and_leaves_inputs_unchanged():
         np.testing.assert_array_equal(function(*arguments), function(*arguments))
     np.testing.assert_array_equal(X, X0)
     np.testing.assert_array_equal(T, T0)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("widths", [(5, 100, 1), (64, 300, 10), (10, 7, 3), (2, 1), (784, 33, 2)])
+def test_outputs_of_a_row_do_not_depend_on_the_rows_beside_it(widths, dtype):
+    """Bit for bit, as long as the products are small enough to stay with one method."""
+    layers = [ebp.layers.Dense(units) for units in widths[1:]]
+    net = ebp.Network(layers, widths[0], dtype=dtype, random_state=0)
+    X = np.random.default_rng(0).standard_normal((83, widths[0])).astype(dtype)
+    whole = net.forward(X)
+    for rows in (1, 2, 3, 5, 20):
+        for start in range(0, 60, 7):
+            part = slice(start, start + rows)
+            np.testing.assert_array_equal(net.forward(X[part]), whole[part])

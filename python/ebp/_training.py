@@ -24,7 +24,7 @@ EXPLOSION = (
 MONITORED = 1000
 # After so many updates a network that still does no better than a constant is stuck, by a rate too large for
 # it; after fewer it may just not have come far.
-MANY_UPDATES = 1000
+MANY_UPDATES = 500
 MARGIN = 1.02  # online training stays a little above the loss that it approaches
 
 

@@ -59,7 +59,7 @@ InputNormalizer, default="auto"
         First rate. "auto": for SDLM from the widths of the layers, 0.22 / (sum of fan-in + 1 over all layers
         but the first), at most 5e-3 and less for more than 100,000 updates; for SGD 0.5 / lambda_max,
         measured by eq (64). If training by an automatic rate diverges, raises the loss, or ends above the
-        loss of constant outputs after more than 1,000 updates, it is restarted with a quarter of the rate.
+        loss of constant outputs after more than 500 updates, it is restarted with a quarter of the rate.
     momentum : float, default=0.0
         Strength in [0, 1) of the heavy-ball term (section 4.7).
     batch_size : int, default=1

@@ -18,7 +18,7 @@ from ebp.rules import Rule
 
 __all__ = ["LOSSES", "Network", "OnlineResult"]
 
-LOSSES = ("squared_error", "cross_entropy", "binary_cross_entropy")
+LOSSES = ("squared_error", "cross_entropy", "binary_cross_entropy", "absolute_error", "huber", "hinge")
 _ENGINES = ("auto", "streaming")
 _DTYPES = ("float32", "float64")
 
@@ -52,9 +52,11 @@ class Network:
         From the inputs up.
     input_shape : int or tuple of int
         Shape of one sample; samples may always be given as flat rows too.
-    loss : {"squared_error", "cross_entropy", "binary_cross_entropy"}, default="squared_error"
-        Per-sample loss E: ½ Σ (d − o)²; the cross-entropy of the softmax of the outputs; or, summed over
-        outputs, that of their logistic function. Over a data set everything is the mean over samples.
+    loss : str, default="squared_error"
+        Per-sample loss E: "squared_error", ½ Σ (d − o)²; "cross_entropy", of the softmax of the outputs;
+        "binary_cross_entropy", of their logistic function, summed over outputs; and, summed likewise,
+        "absolute_error", "huber" (squared up to errors of 1) and "hinge" (targets ±1), whose curvature is 0
+        where they are straight. Over a data set everything is the mean over samples.
     weight_init : str or array of shape (n_parameters,), default="lecun"
         "lecun": normal with σ = fan_in**-0.5, (16), which gives total inputs of unit variance for normalised
         data. "lecun_uniform": the same σ, uniform. "xavier", "he", "lenet" (U(±2.4/fan_in)), or the values

@@ -1,5 +1,8 @@
 #include "ebp/base/blas.h"
 
+// Tiny products by the same method as others, so that a row's result does not depend on how many rows there
+// are.
+#define EIGEN_GEMM_TO_COEFFBASED_THRESHOLD 0
 #include <Eigen/Core>
 #include <limits>
 

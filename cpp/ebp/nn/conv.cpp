@@ -26,6 +26,7 @@ Conv2D<T>::Conv2D(ConvShape shape, bool bias)
                 n_weights(shape) + (bias ? shape.maps_out : 0)),
       shape_(std::move(shape)),
       bias_(bias),
+      n_kernel_weights_(n_weights(shape_)),
       table_at_(std::size_t(n_terms())),
       phases_(std::size_t(shape_.stride * shape_.stride)) {
   std::iota(table_at_.begin(), table_at_.end(), Index(0));
@@ -67,7 +68,7 @@ std::vector<ParameterBlock> Conv2D<T>::parameter_blocks() const {
                                       shares,
                                       false}};
   const std::vector<Index> ones(sizes.size(), 1);
-  if (bias_) blocks.push_back({"bias", n_kernel_weights(), {shape_.maps_out}, ones, sizes, shares, true});
+  if (bias_) blocks.push_back({"bias", n_kernel_weights_, {shape_.maps_out}, ones, sizes, shares, true});
   return blocks;
 }
 
@@ -168,16 +169,21 @@ void Conv2D<T>::accumulate(const T* stretches, const T* planes, const T* gy, boo
     }
   if (!bias_ || !with_bias) return;
   const Index units = shape_.out_height * shape_.out_width;
-  for (Index o = 0; o < shape_.maps_out; ++o)
-    to[o] = std::accumulate(gy + o * units, gy + (o + 1) * units, to[o]);
+  for (Index o = 0; o < shape_.maps_out; ++o, gy += units) {
+    simd::Pack<T> sums{};
+    simd::for_lanes<T>(units, [&](Index k, auto lanes) { sums += lanes.load(gy + k); });
+    to[o] += simd::sum<T>(sums);
+  }
 }
 
 template <class T>
 void Conv2D<T>::add_bias(const T* theta, T* y) const {
   if (!bias_) return;
   const Index units = shape_.out_height * shape_.out_width;
-  for (Index o = 0; o < shape_.maps_out; ++o)
-    for (Index k = 0; k < units; ++k) *y++ += theta[n_kernel_weights() + o];
+  for (Index o = 0; o < shape_.maps_out; ++o, y += units) {
+    const T bias = theta[n_kernel_weights_ + o];
+    for (Index k = 0; k < units; ++k) y[k] += bias;
+  }
 }
 
 template <class T>

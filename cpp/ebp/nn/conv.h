@@ -33,7 +33,6 @@ class Conv2D final : public Module<T> {
   Index n_terms() const { return shape_.maps_in * shape_.n_taps(); }
   Index planes_size() const;
   Index gradient_step() const;
-  Index n_kernel_weights() const { return shape_.n_kernels() * shape_.n_taps(); }
 
   // planes = x with its padding, zero elsewhere; squared if asked for.
   void fill_planes(const T* x, bool squared, T* planes) const;
@@ -55,6 +54,7 @@ class Conv2D final : public Module<T> {
 
   ConvShape shape_;
   bool bias_;
+  Index n_kernel_weights_;        // where the biases begin in theta
   Index margin_;                  // zeros before a stretch of output gradients
   std::vector<Index> table_at_;   // 0, 1, ...: the terms of a row of the table
   std::vector<Index> planes_at_;  // offset of each term's first value in the planes

@@ -123,6 +123,66 @@ class BinaryCrossEntropy final : public Loss<T> {
   }
 };
 
+// A loss that is a sum over outputs of E(o, t), with E' and E''. In these formulas NaN passes through.
+template <class T, class Term>
+class SumOverOutputs final : public Loss<T> {
+ public:
+  const char* name() const override { return Term::kName; }
+
+  T value(Index k, const T* o, const T* t) const override {
+    T loss = 0;
+    for (Index i = 0; i < k; ++i) loss += Term::value(o[i], t[i]);
+    return loss;
+  }
+
+  T gradient(Index k, const T* o, const T* t, T* g) const override {
+    for (Index i = 0; i < k; ++i) g[i] = Term::slope(o[i], t[i]);
+    return value(k, o, t);
+  }
+
+  void curvature(Index k, const T* o, const T* t, T* h) const override {
+    for (Index i = 0; i < k; ++i) h[i] = Term::bend(o[i], t[i]);
+  }
+
+  void curvature_product(Index k, const T* o, const T* t, const T* v, T* hv) const override {
+    for (Index i = 0; i < k; ++i) hv[i] = Term::bend(o[i], t[i]) * v[i];
+  }
+};
+
+// The sign of x, 0 at 0.
+template <class T>
+T sign(T x) {
+  return x == 0 ? T(0) : x / std::abs(x);
+}
+
+// |o - t|
+template <class T>
+struct AbsoluteError {
+  static constexpr const char* kName = "absolute_error";
+  static T value(T o, T t) { return std::abs(o - t); }
+  static T slope(T o, T t) { return sign(o - t); }
+  static T bend(T, T) { return 0; }
+};
+
+// 1/2 (o - t)^2 up to |o - t| = 1, and |o - t| - 1/2 beyond
+template <class T>
+struct Huber {
+  static constexpr const char* kName = "huber";
+  static bool beyond(T error) { return std::abs(error) > 1; }
+  static T value(T o, T t) { return beyond(o - t) ? std::abs(o - t) - T(0.5) : (o - t) * (o - t) / 2; }
+  static T slope(T o, T t) { return beyond(o - t) ? sign(o - t) : o - t; }
+  static T bend(T o, T t) { return beyond(o - t) ? T(0) : T(1); }
+};
+
+// max(0, 1 - t o) for targets -1 and 1
+template <class T>
+struct Hinge {
+  static constexpr const char* kName = "hinge";
+  static T value(T o, T t) { return 1 - t * o < 0 ? T(0) : 1 - t * o; }
+  static T slope(T o, T t) { return 1 - t * o <= 0 ? T(0) : -t + 0 * o; }
+  static T bend(T, T) { return 0; }
+};
+
 }  // namespace
 
 template <class T>
@@ -130,7 +190,13 @@ std::unique_ptr<Loss<T>> make_loss(const std::string& name) {
   if (name == "squared_error") return std::make_unique<SquaredError<T>>();
   if (name == "cross_entropy") return std::make_unique<CrossEntropy<T>>();
   if (name == "binary_cross_entropy") return std::make_unique<BinaryCrossEntropy<T>>();
-  require(false, "Network", "loss must be one of squared_error, cross_entropy, binary_cross_entropy", name);
+  if (name == "absolute_error") return std::make_unique<SumOverOutputs<T, AbsoluteError<T>>>();
+  if (name == "huber") return std::make_unique<SumOverOutputs<T, Huber<T>>>();
+  if (name == "hinge") return std::make_unique<SumOverOutputs<T, Hinge<T>>>();
+  require(
+      false, "Network",
+      "loss must be one of squared_error, cross_entropy, binary_cross_entropy, absolute_error, huber, hinge",
+      name);
   return nullptr;
 }
 

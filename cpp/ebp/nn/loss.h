@@ -26,7 +26,8 @@ class Loss {
 };
 
 // "squared_error" (half the sum of squares), "cross_entropy" (softmax inside), "binary_cross_entropy"
-// (logistic inside, summed over outputs). Throws std::invalid_argument, listing the known names.
+// (logistic inside, summed over outputs), and, summed over outputs, "absolute_error", "huber" (squared up to
+// an error of 1) and "hinge" (targets -1 and 1). Throws std::invalid_argument, listing the known names.
 template <class T>
 std::unique_ptr<Loss<T>> make_loss(const std::string& name);
 

@@ -51,11 +51,22 @@ std::vector<ParameterBlock> Network<T>::parameter_blocks() const {
   return blocks;
 }
 
+// Products treat rows in groups; only whole groups make a row's outputs, to the last bit, its own affair.
+constexpr Index kGroup = 4;
+
 template <class T>
 void Network<T>::forward(Index n, const T* x, T* y) const {
-  Tape<T> tape(*this, block_rows<T>(n));
+  Tape<T> tape(*this, block_rows<T>(n + kGroup));
+  AlignedVector<T> group;
   for_blocks<T>(n, [&](Index start, Index rows) {
-    const T* outputs = tape.forward(rows, theta_.data(), x + start * n_inputs());
+    const T* inputs = x + start * n_inputs();
+    const Index padded = (rows + kGroup - 1) / kGroup * kGroup;
+    if (padded != rows) {
+      group.assign(inputs, inputs + rows * n_inputs());
+      group.resize(std::size_t(padded * n_inputs()));
+      inputs = group.data();
+    }
+    const T* outputs = tape.forward(padded, theta_.data(), inputs);
     std::copy_n(outputs, rows * n_outputs(), y + start * n_outputs());
   });
 }
