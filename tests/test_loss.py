@@ -105,5 +105,7 @@ def test_losses_with_corners_let_nan_through(name):
 
 
 def test_unknown_name_lists_the_known_ones():
-    with pytest.raises(ValueError, match=r"binary_cross_entropy, absolute_error, huber, hinge; got hinge2"):
+    with pytest.raises(
+        ValueError, match=r"binary_cross_entropy, absolute_error, huber, hinge, map; got hinge2"
+    ):
         ebp._core.Loss64("hinge2")

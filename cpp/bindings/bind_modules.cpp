@@ -46,7 +46,7 @@ template <class T>
 void bind_module(py::module_& m, const std::string& suffix) {
   using M = Module<T>;
   using A = Array<T>;
-  py::class_<M>(m, ("Module" + suffix).c_str())
+  py::class_<M, std::shared_ptr<M>>(m, ("Module" + suffix).c_str())
       .def_property_readonly("n_inputs", &M::n_inputs)
       .def_property_readonly("n_outputs", &M::n_outputs)
       .def_property_readonly("n_parameters", &M::n_parameters)
@@ -99,44 +99,44 @@ void bind_module(py::module_& m, const std::string& suffix) {
           },
           "theta"_a.noconvert(), "dtheta"_a.noconvert(), "x"_a.noconvert(), "dx"_a.noconvert(),
           "gy"_a.noconvert(), "dgy"_a.noconvert());
-  py::class_<Dense<T>, M>(m, ("Dense" + suffix).c_str())
+  py::class_<Dense<T>, M, std::shared_ptr<Dense<T>>>(m, ("Dense" + suffix).c_str())
       .def(py::init<Index, Index, bool>(), "n_inputs"_a, "n_outputs"_a, "bias"_a = true);
-  py::class_<Activation<T>, M>(m, ("Activation" + suffix).c_str())
+  py::class_<Activation<T>, M, std::shared_ptr<Activation<T>>>(m, ("Activation" + suffix).c_str())
       .def(py::init([](Index width, const std::string& name, double twist) {
-             return std::make_unique<Activation<T>>(width, function_from_name(name), twist);
+             return std::make_shared<Activation<T>>(width, function_from_name(name), twist);
            }),
            "width"_a, "name"_a, "twist"_a = 0.0);
-  py::class_<Conv2D<T>, M>(m, ("Conv2D" + suffix).c_str())
+  py::class_<Conv2D<T>, M, std::shared_ptr<Conv2D<T>>>(m, ("Conv2D" + suffix).c_str())
       .def(py::init([](Index maps_in, Index height, Index width, Index maps_out, Index kernel_height,
                        Index kernel_width, Index stride, const std::string& padding,
                        std::vector<std::vector<Index>> sources, bool bias) {
              ConvShape shape(maps_in, height, width, maps_out, kernel_height, kernel_width, stride,
                              padding_from_name(padding), std::move(sources));
-             return std::make_unique<Conv2D<T>>(std::move(shape), bias);
+             return std::make_shared<Conv2D<T>>(std::move(shape), bias);
            }),
            "maps_in"_a, "height"_a, "width"_a, "maps_out"_a, "kernel_height"_a, "kernel_width"_a, "stride"_a,
            "padding"_a, "sources"_a, "bias"_a = true);
-  py::class_<WindowSum2D<T>, M>(m, ("WindowSum2D" + suffix).c_str())
+  py::class_<WindowSum2D<T>, M, std::shared_ptr<WindowSum2D<T>>>(m, ("WindowSum2D" + suffix).c_str())
       .def(py::init([](Index maps, Index height, Index width, Index size, double factor) {
-             return std::make_unique<WindowSum2D<T>>(WindowGrid(maps, height, width, size, "WindowSum2D"),
+             return std::make_shared<WindowSum2D<T>>(WindowGrid(maps, height, width, size, "WindowSum2D"),
                                                      factor);
            }),
            "maps"_a, "height"_a, "width"_a, "size"_a, "factor"_a = 1.0);
-  py::class_<MapScale<T>, M>(m, ("MapScale" + suffix).c_str())
+  py::class_<MapScale<T>, M, std::shared_ptr<MapScale<T>>>(m, ("MapScale" + suffix).c_str())
       .def(py::init<Index, Index, Index>(), "maps"_a, "units"_a, "fan_in"_a);
-  py::class_<MaxPool2D<T>, M>(m, ("MaxPool2D" + suffix).c_str())
+  py::class_<MaxPool2D<T>, M, std::shared_ptr<MaxPool2D<T>>>(m, ("MaxPool2D" + suffix).c_str())
       .def(py::init([](Index maps, Index height, Index width, Index size) {
-             return std::make_unique<MaxPool2D<T>>(WindowGrid(maps, height, width, size, "MaxPool2D"));
+             return std::make_shared<MaxPool2D<T>>(WindowGrid(maps, height, width, size, "MaxPool2D"));
            }),
            "maps"_a, "height"_a, "width"_a, "size"_a);
-  py::class_<GaussianRBF<T>, M>(m, ("GaussianRBF" + suffix).c_str())
+  py::class_<GaussianRBF<T>, M, std::shared_ptr<GaussianRBF<T>>>(m, ("GaussianRBF" + suffix).c_str())
       .def(py::init<Index, Index>(), "n_inputs"_a, "n_outputs"_a);
-  py::class_<EuclideanRBF<T>, M>(m, ("EuclideanRBF" + suffix).c_str())
+  py::class_<EuclideanRBF<T>, M, std::shared_ptr<EuclideanRBF<T>>>(m, ("EuclideanRBF" + suffix).c_str())
       .def(py::init<Index, Index>(), "n_inputs"_a, "n_outputs"_a)
       .def(py::init([](const A& codes) {
              const Index n_inputs = codes.ndim() == 2 ? codes.shape(1) : 0;
              require_rows(codes, -1, n_inputs, "EuclideanRBF", "codes");
-             return std::make_unique<EuclideanRBF<T>>(
+             return std::make_shared<EuclideanRBF<T>>(
                  n_inputs, std::vector<T>(codes.data(), codes.data() + codes.size()));
            }),
            "codes"_a);
@@ -155,8 +155,11 @@ template <class T>
 void bind_loss(py::module_& m, const std::string& suffix) {
   using L = Loss<T>;
   using A = Array<T>;
-  py::class_<L>(m, ("Loss" + suffix).c_str())
-      .def(py::init([](const std::string& name) { return make_loss<T>(name); }), "name"_a)
+  py::class_<L, std::shared_ptr<L>>(m, ("Loss" + suffix).c_str())
+      .def(py::init([](const std::string& name, double delta, double j, bool constant_curvature) {
+             return std::shared_ptr<L>(make_loss<T>(name, {delta, j, constant_curvature}));
+           }),
+           "name"_a, py::kw_only(), "delta"_a = 1.0, "j"_a = 1.0, "constant_curvature"_a = false)
       .def(
           "value",
           [](const L& loss, const A& o, const A& t) {

@@ -4,32 +4,28 @@
 #include <optional>
 #include <string>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 #include "bindings/arrays.h"
 #include "bindings/bindings.h"
 #include "bindings/guarded_network.h"
-#include "ebp/nn/activation.h"
-#include "ebp/nn/dense.h"
 
 namespace ebp::bindings {
 namespace {
 
 using namespace pybind11::literals;
 
-// units, activation, twist, bias
-using DenseLayer = std::tuple<Index, std::string, double, bool>;
+// The modules that a layer consists of.
+template <class T>
+using Layer = std::vector<std::shared_ptr<Module<T>>>;
 
 template <class T>
-std::unique_ptr<GuardedNetwork<T>> make_network(Index n_inputs, const std::vector<DenseLayer>& layers,
-                                                const std::string& loss) {
-  auto network = std::make_unique<Network<T>>(n_inputs, make_loss<T>(loss));
-  for (const auto& [units, activation, twist, bias] : layers) {
-    const Function function = function_from_name(activation);
-    const bool linear = function == Function::kIdentity && twist == 0;
-    network->add(std::make_unique<Dense<T>>(network->n_outputs(), units, bias), linear);
-    if (!linear) network->add(std::make_unique<Activation<T>>(units, function, twist), true);
-  }
+std::unique_ptr<GuardedNetwork<T>> make_network(Index n_inputs, const std::vector<Layer<T>>& layers,
+                                                std::shared_ptr<const Loss<T>> loss) {
+  auto network = std::make_unique<Network<T>>(n_inputs, std::move(loss));
+  for (const Layer<T>& layer : layers)
+    for (std::size_t m = 0; m < layer.size(); ++m) network->add(layer[m], m + 1 == layer.size());
   return std::make_unique<GuardedNetwork<T>>(std::move(network));
 }
 

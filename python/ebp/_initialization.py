@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import numbers
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+
+from ebp.layers import EuclideanRBF, Layer
 
 SCHEMES = ("lecun", "lecun_uniform", "xavier", "he", "lenet")
 
@@ -26,9 +29,10 @@ def generator(random_state: Any) -> np.random.Generator:
 
 
 def initial_parameters(
-    weight_init: Any, blocks: list[Block], n_parameters: int, dtype: np.dtype, random_state: Any
+    weight_init: Any, blocks: list[Block], layers: Sequence[Layer], dtype: np.dtype, random_state: Any
 ) -> np.ndarray:
     """Values for all parameters, shape (n_parameters,): weights by the scheme, biases 0, or those given."""
+    n_parameters = sum(sum(unit_sizes) for _, _, _, unit_sizes, _ in blocks)
     if not isinstance(weight_init, str):
         values = np.asarray(weight_init)
         if values.shape != (n_parameters,) or values.dtype.kind not in "fiu":
@@ -44,14 +48,30 @@ def initial_parameters(
     if weight_init not in SCHEMES:
         raise ValueError(f"[Network] weight_init must be one of {', '.join(SCHEMES)}; got {weight_init!r}")
     rng = generator(random_state)
-    values = np.zeros(n_parameters)
-    for name, start, shape, unit_sizes, fan_ins in blocks:
-        if name.endswith("weights"):
-            fan_out = len(unit_sizes) * int(np.prod(shape[1:])) if len(shape) == 3 else shape[0]
-            for size, fan_in in zip(unit_sizes, fan_ins, strict=True):
-                values[start : start + size] = _draw(weight_init, size, fan_in, fan_out, rng)
-                start += size
-    return values
+    drawn = [_initial_block(weight_init, block, layers, rng) for block in blocks]
+    return np.concatenate(drawn) if drawn else np.zeros(0)
+
+
+def _initial_block(
+    scheme: str, block: Block, layers: Sequence[Layer], rng: np.random.Generator
+) -> np.ndarray:
+    """Values of one named array of parameters, flat."""
+    name, _, shape, unit_sizes, fan_ins = block
+    number, kind = name.split(".")
+    layer = layers[int(number)]
+    if kind == "weights":
+        fan_out = len(unit_sizes) * int(np.prod(shape[1:])) if len(shape) == 3 else shape[0]
+        units = zip(unit_sizes, fan_ins, strict=True)
+        return np.concatenate([_draw(scheme, size, fan_in, fan_out, rng) for size, fan_in in units])
+    if kind == "coefficients":  # the sum of so many independent values of unit variance gets unit variance
+        return np.array(fan_ins, float) ** -0.5
+    if kind == "codes" and isinstance(layer, EuclideanRBF):
+        return np.array(layer.codes).ravel()
+    if kind == "centres":
+        return rng.standard_normal(int(np.prod(shape)))
+    if kind == "widths":  # a typical input is about this far from a random centre
+        return np.array(fan_ins, float) ** 0.5
+    return np.zeros(int(np.prod(shape)))  # biases
 
 
 def _draw(scheme: str, size: int, fan_in: int, fan_out: int, rng: np.random.Generator) -> np.ndarray:

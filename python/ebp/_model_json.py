@@ -88,7 +88,7 @@ class Encoder:
         return {
             "kind": "Network",
             "input_shape": self.encode(net.input_shape, prefix + "input_shape"),
-            "loss": net.loss_function,
+            "loss": self.encode(net.loss_function, prefix + "loss"),
             "dtype": net.dtype.name,
             "layers": self.encode(list(net.layers), prefix + "layers"),
             "theta": self._array(net.parameters, prefix + "theta"),
@@ -147,7 +147,7 @@ class Decoder:
         return Network(
             self.decode(value["layers"]),
             self.decode(value["input_shape"]),
-            loss=value["loss"],
+            loss=self.decode(value["loss"]),
             weight_init=self.decode(value["theta"]),
             dtype=value["dtype"],
         )
@@ -172,15 +172,19 @@ def classes() -> dict[str, type]:
     # Imported late: these modules offer save and load as methods and so import this one.
     from sklearn.frozen import FrozenEstimator
 
+    from . import layers, losses
     from ._moments import Moments
     from .classifier import MLPClassifier
-    from .layers import Dense
     from .network import Network
     from .normalizer import InputNormalizer
     from .regressor import MLPRegressor
 
     estimators = (FrozenEstimator, InputNormalizer, MLPClassifier, MLPRegressor)
-    return {cls.__name__: cls for cls in (*estimators, Dense, Network, Moments)}
+    kinds = [
+        value for value in vars(layers).values() if isinstance(value, type) and value is not layers.Layer
+    ]
+    kinds += [losses.MAP, losses.Huber]
+    return {cls.__name__: cls for cls in (*estimators, *kinds, Network, Moments)}
 
 
 def _state(value: Any) -> dict[str, Any]:

@@ -25,12 +25,13 @@ ADAPTIVE_DIVISOR = 5.0
 def automatic_sdlm_rate(network: Network, n_updates: int | None) -> float:
     """Global rate of SDLM at which one update goes at most about a fifth of the way to its own sample.
 
-    A weight of curvature h moves by eps/(h + mu) times its gradient, so that all weights of a unit together
-    move its total input by eps times the sum of h/(h + mu), which is at most eps (fan-in + 1), of a Newton
-    step. The effects of the layers add up; those of the first one do not count, because samples differ more
-    in the inputs than in the hidden states and so disturb each other less there. Narrow networks are limited
-    by eps = 5e-3; from 100,000 updates on, eps falls as the fifth root of their number. A stream, `n_updates`
-    None, counts as a million.
+    A weight of curvature h moves by eps/(h + mu) times its gradient, so that all parameters of a unit
+    together move its total input by eps times the sum of h/(h + mu), which is at most eps times their number
+    (fan-in + 1 in a dense layer; where units differ, their mean counts), of a Newton step. The effects of the
+    layers add up; those of the first one do not count, because samples differ more in the inputs than in the
+    hidden states and so disturb each other less there. Narrow networks are limited by eps = 5e-3; from
+    100,000 updates on, eps falls as the fifth root of their number. A stream, `n_updates` None, counts as a
+    million.
 
     Examples
     --------
@@ -38,8 +39,12 @@ def automatic_sdlm_rate(network: Network, n_updates: int | None) -> float:
     >>> automatic_sdlm_rate(Network([Dense(99), Dense(10)], 64), 50_000)
     0.0022
     """
-    shapes = [shape for name, _, shape in network.parameter_slices if name.endswith(".weights")]
-    total = sum(fan_in + 1 for _, fan_in in (shapes[1:] or shapes))
+    per_layer: dict[str, float] = {}
+    for name, _, _, unit_sizes, _ in network._core.parameter_blocks():
+        layer = name.split(".")[0]
+        per_layer[layer] = per_layer.get(layer, 0) + sum(unit_sizes) / len(unit_sizes)
+    sizes = list(per_layer.values())
+    total = sum(sizes[1:] or sizes)
     if n_updates is None:
         n_updates = SDLM_STREAM
     haste = min(1.0, (SDLM_SHORT / max(1, n_updates)) ** 0.2)

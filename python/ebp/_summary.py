@@ -4,20 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ebp.layers import Dense
+from ebp.layers import Layer
 
 
-def summary_table(n_inputs: int, layers: Sequence[Dense]) -> str:
-    """One line a layer with its outputs, parameters and connections, and a line of totals."""
+def summary_table(
+    layers: Sequence[Layer], input_shape: tuple[int, ...], output_shapes: Sequence[tuple[int, ...]]
+) -> str:
+    """One line a layer with the shape of its output, parameters and connections, and a line of totals."""
     rows = [("layer", "outputs", "parameters", "connections")]
-    width, parameters, connections = n_inputs, 0, 0
-    for number, layer in enumerate(layers):
-        name = f"{number} {type(layer).__name__} {layer.activation}"
-        of_layer = layer.n_parameters(width), layer.n_connections(width)
-        rows.append((name, f"{layer.units:,}", f"{of_layer[0]:,}", f"{of_layer[1]:,}"))
-        parameters, connections, width = parameters + of_layer[0], connections + of_layer[1], layer.units
-    rows.append(("total", "", f"{parameters:,}", f"{connections:,}"))
+    total = [0, 0]
+    shapes = [input_shape, *output_shapes]
+    for number, (layer, below, above) in enumerate(zip(layers, shapes, output_shapes, strict=False)):
+        counts = layer.n_parameters(below), layer.n_connections(below)
+        total = [sum(pair) for pair in zip(total, counts, strict=True)]
+        rows.append(
+            (f"{number} {layer._label()}", " x ".join(f"{size:,}" for size in above), *_texts(counts))
+        )
+    rows.append(("total", "", *_texts(total)))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join(
         "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) for row in rows
     )
+
+
+def _texts(counts: Sequence[int]) -> tuple[str, str]:
+    return f"{counts[0]:,}", f"{counts[1]:,}"

@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from . import _core, datasets
 from .classifier import MLPClassifier
+from .layers import Dense
 
 DATA_SETS = ("digits", "mnist")
 EPOCHS = {"digits": 20, "mnist": 6}
@@ -112,7 +113,7 @@ class _Watch:
 
 def _print_result(model: MLPClassifier, watch: _Watch) -> None:
     net = model.network_
-    sizes = "-".join(str(units) for units in (net.n_inputs, *(layer.units for layer in net.layers)))
+    sizes = "-".join(str(units) for units in (net.n_inputs, *(shape[0] for shape in net.output_shapes)))
     speed = f"{model.t_ / max(watch.seconds, 1e-9):,.0f} samples per second"
     print(f"network           {sizes}, {net.n_parameters:,} parameters, {net.dtype}")
     print(f"held-out error    {watch.error:.2%} ({watch.n_wrong} of {len(watch.y):,} samples)")
@@ -122,7 +123,7 @@ def _print_result(model: MLPClassifier, watch: _Watch) -> None:
 
 def _print_recipe(model: MLPClassifier, watch: _Watch, X: np.ndarray, y: np.ndarray) -> None:
     net, rates = model.network_, model.learning_rates_
-    first, last = net.layers[0], net.layers[-1]
+    first, last = (layer for layer in (net.layers[0], net.layers[-1]) if isinstance(layer, Dense))
     low, high = model._targets
     rows = [
         ("order", "4.2", "every epoch in a new random order"),

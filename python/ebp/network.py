@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from math import prod
 from typing import Any
 
 import numpy as np
 
-from ebp import _core, _initialization
-from ebp._arrays import as_rows, checked_order, checked_shape, checked_weights
+from ebp import _initialization
+from ebp._arrays import as_rows, checked_order, checked_weights
+from ebp._feed_forward import FeedForward
+from ebp._rbf import initialize_rbf
 from ebp._summary import summary_table
-from ebp.layers import Dense
+from ebp.layers import Layer
+from ebp.losses import LOSSES, Loss
 from ebp.rules import Rule
 
 __all__ = ["LOSSES", "Network", "OnlineResult"]
 
-LOSSES = ("squared_error", "cross_entropy", "binary_cross_entropy", "absolute_error", "huber", "hinge")
 _ENGINES = ("auto", "streaming")
-_DTYPES = ("float32", "float64")
 
 
 @dataclass(frozen=True)
@@ -43,24 +43,26 @@ class OnlineResult:
     status: str
 
 
-class Network:
+class Network(FeedForward):
     """A chain of layers with a loss, over one flat parameter vector.
 
     Parameters
     ----------
-    layers : sequence of ebp.layers.Dense
+    layers : sequence of ebp.layers objects
         From the inputs up.
     input_shape : int or tuple of int
-        Shape of one sample; samples may always be given as flat rows too.
-    loss : str, default="squared_error"
+        Shape of one sample, (channels, height, width) for images; samples may always be given as flat rows.
+    loss : str or ebp.losses object, default="squared_error"
         Per-sample loss E: "squared_error", ½ Σ (d − o)²; "cross_entropy", of the softmax of the outputs;
         "binary_cross_entropy", of their logistic function, summed over outputs; and, summed likewise,
         "absolute_error", "huber" (squared up to errors of 1) and "hinge" (targets ±1), whose curvature is 0
-        where they are straight. Over a data set everything is the mean over samples.
+        where they are straight; "map", LeNet-5's criterion for distances to codes (targets 0 and 1).
+        `losses.Huber` and `losses.MAP` have settings. Over a data set everything is the mean over samples.
     weight_init : str or array of shape (n_parameters,), default="lecun"
         "lecun": normal with σ = fan_in**-0.5, (16), which gives total inputs of unit variance for normalised
         data. "lecun_uniform": the same σ, uniform. "xavier", "he", "lenet" (U(±2.4/fan_in)), or the values
-        themselves. Biases start at 0, and fan_in does not count them.
+        themselves. Biases start at 0, and fan_in does not count them: for a convolution it is the taps of
+        the kernels that a map's units see. Coefficients of `layers.Subsample2D` start at fan_in**-0.5.
     dtype : {"float32", "float64"}, default="float32"
         Type of the parameters and of all arithmetic.
     random_state : None, int, numpy.random.Generator or RandomState, default=None
@@ -86,148 +88,6 @@ class Network:
     >>> bool(net.loss(X, T) < 0.01)
     True
     """
-
-    def __init__(
-        self,
-        layers: Sequence[Dense],
-        input_shape: int | tuple[int, ...],
-        *,
-        loss: str = "squared_error",
-        weight_init: str | Any = "lecun",
-        dtype: Any = "float32",
-        random_state: Any = None,
-    ) -> None:
-        if isinstance(layers, Dense) or not isinstance(layers, Iterable):
-            raise TypeError(f"[Network] layers must be a sequence of ebp.layers objects; got {layers!r}")
-        self._layers = tuple(layers)
-        for layer in self._layers:
-            if not isinstance(layer, Dense):
-                raise TypeError(f"[Network] layers must be ebp.layers objects; got {layer!r}")
-        if not self._layers:
-            raise ValueError("[Network] layers must not be empty; got none")
-        if loss not in LOSSES:
-            raise ValueError(f"[Network] loss must be one of {', '.join(LOSSES)}; got {loss!r}")
-        try:
-            self._dtype = np.dtype(dtype)
-        except TypeError:
-            self._dtype = np.dtype(object)
-        if self._dtype.name not in _DTYPES:
-            raise ValueError(f"[Network] dtype must be one of {', '.join(_DTYPES)}; got {dtype!r}")
-        self._input_shape = checked_shape(input_shape)
-        self._loss = loss
-        single = self._dtype == np.float32
-        make: Any = _core.Network32 if single else _core.Network64
-        self._trainer_class: Any = _core.Trainer32 if single else _core.Trainer64
-        specification = [(layer.units, layer.activation, layer.twist, layer.bias) for layer in self._layers]
-        self._core: Any = make(prod(self._input_shape), specification, loss)
-        self.parameters[:] = _initialization.initial_parameters(
-            weight_init, self._core.parameter_blocks(), self.n_parameters, self._dtype, random_state
-        )
-
-    @property
-    def layers(self) -> tuple[Dense, ...]:
-        """The layers, from the inputs up."""
-        return self._layers
-
-    @property
-    def input_shape(self) -> tuple[int, ...]:
-        """Shape of one sample."""
-        return self._input_shape
-
-    @property
-    def n_inputs(self) -> int:
-        """Values of one sample."""
-        return prod(self._input_shape)
-
-    @property
-    def n_outputs(self) -> int:
-        """Outputs of the last layer."""
-        return self._layers[-1].units
-
-    @property
-    def loss_function(self) -> str:
-        """Name of the loss."""
-        return self._loss
-
-    @property
-    def dtype(self) -> np.dtype:
-        """Type of the parameters."""
-        return self._dtype
-
-    @property
-    def n_parameters(self) -> int:
-        """Number of weights and biases."""
-        return int(self._core.n_parameters)
-
-    @property
-    def parameters(self) -> np.ndarray:
-        """All parameters θ, shape (n_parameters,): a writable view, not a copy."""
-        return self._core.parameters
-
-    @property
-    def parameter_slices(self) -> list[tuple[str, slice, tuple[int, ...]]]:
-        """(name, slice, shape) of every array in θ, in its order; weights have shape (outputs, inputs)."""
-        return [
-            (name, slice(start, start + prod(shape)), tuple(shape))
-            for name, start, shape, *_ in self._core.parameter_blocks()
-        ]
-
-    def forward(self, X: Any) -> np.ndarray:
-        """Outputs of the network, (2)-(3).
-
-        Parameters
-        ----------
-        X : array-like of shape (n, n_inputs) or (n, \\*input_shape)
-            An array of the network's dtype that is C-contiguous is used without a copy.
-
-        Returns
-        -------
-        ndarray of shape (n, n_outputs)
-        """
-        return self._core.forward(self._inputs(X, "forward"))
-
-    def activations(self, X: Any) -> list[np.ndarray]:
-        """Outputs of every layer, a list of arrays of shape (n, units)."""
-        return self._core.activations(self._inputs(X, "activations"))
-
-    def losses(self, X: Any, T: Any) -> np.ndarray:
-        """Loss of every sample.
-
-        Parameters
-        ----------
-        X : array-like of shape (n, n_inputs)
-        T : array-like of shape (n, n_outputs), or (n,) for one output
-            Targets.
-
-        Returns
-        -------
-        ndarray of shape (n,)
-        """
-        return self._core.losses(self._inputs(X, "losses"), self._targets(T, "losses"))
-
-    def loss(self, X: Any, T: Any, sample_weight: Any = None) -> float:
-        """Mean of `losses` over the samples, weighted if `sample_weight` (n,) is given."""
-        losses = self.losses(X, T).astype(np.float64)
-        if not len(losses):
-            raise ValueError("[loss] X must have at least one row; got 0")
-        if sample_weight is None:
-            return float(losses.mean())
-        weights = checked_weights(sample_weight, len(losses), np.dtype(np.float64), "loss")
-        if not weights.any():
-            raise ValueError("[loss] some sample_weight must be positive; got zeros only")
-        return float(np.average(losses, weights=weights))
-
-    def gradient(self, X: Any, T: Any) -> np.ndarray:
-        """Gradient of the mean loss, (4)-(6), shape (n_parameters,), in the layout of `parameters`."""
-        return self._mean(self._core.gradient, X, T, "gradient")
-
-    def _curvature_diagonal(self, X: Any, T: Any) -> np.ndarray:
-        """Mean over samples of the diagonal second derivatives (54)-(56), shape (n_parameters,)."""
-        return self._mean(self._core.curvature, X, T, "curvature")
-
-    def jacobian(self, X: Any) -> np.ndarray:
-        """Derivatives of the outputs with respect to θ, shape (n, n_outputs, n_parameters). Section 7.2."""
-        return self._core.jacobian(self._inputs(X, "jacobian"))
 
     def train_online(
         self,
@@ -340,7 +200,28 @@ class Network:
 
     def summary(self) -> str:
         """A table of the layers with their outputs, parameters and connections, and the totals."""
-        return summary_table(self.n_inputs, self._layers)
+        return summary_table(self._layers, self._input_shape, self._output_shapes)
+
+    def initialize_rbf(self, X: Any, *, random_state: Any = None) -> None:
+        """Put centres and widths of the `layers.GaussianRBF` layers where the data are. Section 4.8.
+
+        The centres of a layer become the k-means clusters of its inputs, as the network stands, and each
+        width the mean distance to the two nearest other centres. Networks without such layers stay as they
+        are.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, n_inputs) or (n, \\*input_shape)
+            At least as many different samples as there are units; of more than 10,000, as many are drawn.
+        random_state : None, int, numpy.random.Generator or RandomState, default=None
+            Source of the clusters' starting points.
+
+        Raises
+        ------
+        ValueError
+            For fewer samples than units.
+        """
+        initialize_rbf(self, self._inputs(X, "initialize_rbf"), _initialization.generator(random_state))
 
     def copy(self) -> Network:
         """An independent network with the same layers and parameters."""
@@ -353,18 +234,13 @@ class Network:
         model_file.save(self, path)
 
     def __repr__(self) -> str:
-        units = "-".join(str(width) for width in (self.n_inputs, *(layer.units for layer in self._layers)))
+        shapes = (self._input_shape, *self._output_shapes)
+        units = "-".join("x".join(map(str, shape)) for shape in shapes)
         return f"Network({units}, loss={self._loss!r}, dtype={self._dtype.name!r})"
 
     def __reduce__(self) -> tuple[Any, ...]:
         state = (self._layers, self._input_shape, self._loss, np.array(self.parameters), self._dtype.name)
         return _rebuild, state
-
-    def _inputs(self, X: Any, function: str) -> np.ndarray:
-        return as_rows(X, self.n_inputs, self._dtype, function, "X")
-
-    def _targets(self, T: Any, function: str) -> np.ndarray:
-        return as_rows(T, self.n_outputs, self._dtype, function, "T")
 
     def _weights(self, sample_weight: Any, n: int) -> np.ndarray | None:
         if sample_weight is None:
@@ -379,17 +255,9 @@ class Network:
         shift, factor = (np.ascontiguousarray(part, dtype=self._dtype) for part in transform)
         return shift, factor
 
-    def _mean(self, summed: Callable[..., np.ndarray], X: Any, T: Any, function: str) -> np.ndarray:
-        rows = self._inputs(X, function)
-        if not len(rows):
-            raise ValueError(f"[{function}] X must have at least one row; got 0")
-        sums = summed(rows, self._targets(T, function))
-        sums /= len(rows)
-        return sums
-
 
 def _rebuild(
-    layers: tuple[Dense, ...], input_shape: tuple[int, ...], loss: str, parameters: np.ndarray, dtype: str
+    layers: tuple[Layer, ...], input_shape: tuple[int, ...], loss: Loss, parameters: np.ndarray, dtype: str
 ) -> Network:
     network = Network(layers, input_shape, loss=loss, weight_init=np.zeros(len(parameters)), dtype=dtype)
     network.parameters[:] = parameters  # whatever they are

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "ebp/base/simd.h"
+#include "ebp/nn/map_loss.h"
 
 namespace ebp {
 namespace {
@@ -127,26 +128,31 @@ class BinaryCrossEntropy final : public Loss<T> {
 template <class T, class Term>
 class SumOverOutputs final : public Loss<T> {
  public:
+  explicit SumOverOutputs(Term term = {}) : term_(term) {}
+
   const char* name() const override { return Term::kName; }
 
   T value(Index k, const T* o, const T* t) const override {
     T loss = 0;
-    for (Index i = 0; i < k; ++i) loss += Term::value(o[i], t[i]);
+    for (Index i = 0; i < k; ++i) loss += term_.value(o[i], t[i]);
     return loss;
   }
 
   T gradient(Index k, const T* o, const T* t, T* g) const override {
-    for (Index i = 0; i < k; ++i) g[i] = Term::slope(o[i], t[i]);
+    for (Index i = 0; i < k; ++i) g[i] = term_.slope(o[i], t[i]);
     return value(k, o, t);
   }
 
   void curvature(Index k, const T* o, const T* t, T* h) const override {
-    for (Index i = 0; i < k; ++i) h[i] = Term::bend(o[i], t[i]);
+    for (Index i = 0; i < k; ++i) h[i] = term_.bend(o[i], t[i]);
   }
 
   void curvature_product(Index k, const T* o, const T* t, const T* v, T* hv) const override {
-    for (Index i = 0; i < k; ++i) hv[i] = Term::bend(o[i], t[i]) * v[i];
+    for (Index i = 0; i < k; ++i) hv[i] = term_.bend(o[i], t[i]) * v[i];
   }
+
+ private:
+  Term term_;
 };
 
 // The sign of x, 0 at 0.
@@ -164,14 +170,17 @@ struct AbsoluteError {
   static T bend(T, T) { return 0; }
 };
 
-// 1/2 (o - t)^2 up to |o - t| = 1, and |o - t| - 1/2 beyond
+// 1/2 (o - t)^2 up to |o - t| = delta, and delta (|o - t| - delta / 2) beyond
 template <class T>
 struct Huber {
   static constexpr const char* kName = "huber";
-  static bool beyond(T error) { return std::abs(error) > 1; }
-  static T value(T o, T t) { return beyond(o - t) ? std::abs(o - t) - T(0.5) : (o - t) * (o - t) / 2; }
-  static T slope(T o, T t) { return beyond(o - t) ? sign(o - t) : o - t; }
-  static T bend(T o, T t) { return beyond(o - t) ? T(0) : T(1); }
+  T delta = 1;
+  bool beyond(T error) const { return std::abs(error) > delta; }
+  T value(T o, T t) const {
+    return beyond(o - t) ? delta * (std::abs(o - t) - delta / 2) : (o - t) * (o - t) / 2;
+  }
+  T slope(T o, T t) const { return beyond(o - t) ? delta * sign(o - t) : o - t; }
+  T bend(T o, T t) const { return beyond(o - t) ? T(0) : T(1); }
 };
 
 // max(0, 1 - t o) for targets -1 and 1
@@ -186,21 +195,22 @@ struct Hinge {
 }  // namespace
 
 template <class T>
-std::unique_ptr<Loss<T>> make_loss(const std::string& name) {
+std::unique_ptr<Loss<T>> make_loss(const std::string& name, const LossOptions& options) {
   if (name == "squared_error") return std::make_unique<SquaredError<T>>();
   if (name == "cross_entropy") return std::make_unique<CrossEntropy<T>>();
   if (name == "binary_cross_entropy") return std::make_unique<BinaryCrossEntropy<T>>();
   if (name == "absolute_error") return std::make_unique<SumOverOutputs<T, AbsoluteError<T>>>();
-  if (name == "huber") return std::make_unique<SumOverOutputs<T, Huber<T>>>();
+  if (name == "huber") return std::make_unique<SumOverOutputs<T, Huber<T>>>(Huber<T>{T(options.delta)});
   if (name == "hinge") return std::make_unique<SumOverOutputs<T, Hinge<T>>>();
-  require(
-      false, "Network",
-      "loss must be one of squared_error, cross_entropy, binary_cross_entropy, absolute_error, huber, hinge",
-      name);
+  if (name == "map") return std::make_unique<MapLoss<T>>(options);
+  require(false, "Network",
+          "loss must be one of squared_error, cross_entropy, binary_cross_entropy, absolute_error, huber, "
+          "hinge, map",
+          name);
   return nullptr;
 }
 
-template std::unique_ptr<Loss<float>> make_loss(const std::string&);
-template std::unique_ptr<Loss<double>> make_loss(const std::string&);
+template std::unique_ptr<Loss<float>> make_loss(const std::string&, const LossOptions&);
+template std::unique_ptr<Loss<double>> make_loss(const std::string&, const LossOptions&);
 
 }  // namespace ebp

@@ -4,7 +4,7 @@
 #include <memory>
 #include <string>
 
-#include "ebp/base/types.h"
+#include "ebp/nn/module.h"
 
 namespace ebp {
 
@@ -23,12 +23,25 @@ class Loss {
   virtual void curvature(Index k, const T* o, const T* t, T* h) const = 0;
   // hv = (d2E/do2) v with the whole matrix
   virtual void curvature_product(Index k, const T* o, const T* t, const T* v, T* hv) const = 0;
+
+  // Whether the curvature below the output module `last` is to be taken from curvature_below, because the
+  // diagonal at the outputs says too little about it.
+  virtual bool seeds_below(const Module<T>& /*last*/) const { return false; }
+  // hx (i) = diagonal of d2E/dx2 for one row of inputs x (i) of `last`, whose parameters are theta.
+  virtual void curvature_below(const Module<T>& /*last*/, const T* /*theta*/, const T* /*x*/, const T* /*o*/,
+                               const T* /*t*/, T* /*hx*/) const {}
+};
+
+struct LossOptions {
+  double delta = 1;                 // huber: error up to which the loss is a square
+  double j = 1;                     // map: the rubbish class counts like a code at this squared distance
+  bool constant_curvature = false;  // map: curvature 2 below a EuclideanRBF instead of the exact diagonal
 };
 
 // "squared_error" (half the sum of squares), "cross_entropy" (softmax inside), "binary_cross_entropy"
-// (logistic inside, summed over outputs), and, summed over outputs, "absolute_error", "huber" (squared up to
-// an error of 1) and "hinge" (targets -1 and 1). Throws std::invalid_argument, listing the known names.
+// (logistic inside, summed over outputs), and, summed over outputs, "absolute_error", "huber" and "hinge"
+// (targets -1 and 1); "map" (see map_loss.h). Throws std::invalid_argument, listing the known names.
 template <class T>
-std::unique_ptr<Loss<T>> make_loss(const std::string& name);
+std::unique_ptr<Loss<T>> make_loss(const std::string& name, const LossOptions& options = {});
 
 }  // namespace ebp

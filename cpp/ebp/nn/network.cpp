@@ -22,13 +22,13 @@ Index block_rows(Index n) {
 }  // namespace
 
 template <class T>
-Network<T>::Network(Index n_inputs, std::unique_ptr<Loss<T>> loss)
+Network<T>::Network(Index n_inputs, std::shared_ptr<const Loss<T>> loss)
     : n_inputs_(n_inputs), loss_(std::move(loss)) {
   require(n_inputs >= 1, "Network", "the number of inputs must be at least 1", n_inputs);
 }
 
 template <class T>
-void Network<T>::add(std::unique_ptr<Module<T>> module, bool ends_layer) {
+void Network<T>::add(std::shared_ptr<const Module<T>> module, bool ends_layer) {
   require(module->n_inputs() == n_outputs(), "Network", "a module's inputs must be the outputs below it",
           module->n_inputs());
   const Index start = n_parameters();

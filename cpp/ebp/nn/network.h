@@ -1,4 +1,5 @@
-// A chain of modules over one flat parameter vector, with a loss at its end.
+// A chain of modules over one flat parameter vector, with a loss at its end. Modules and losses are constant
+// and keep no state, so that several networks may share them.
 #pragma once
 
 #include <memory>
@@ -14,7 +15,7 @@ namespace ebp {
 // One module with its place in the network.
 template <class T>
 struct Stage {
-  std::unique_ptr<Module<T>> module;
+  std::shared_ptr<const Module<T>> module;
   Index start;      // offset of the module's slice of theta
   bool ends_layer;  // its output is the output of a layer as the user counts them
 };
@@ -24,10 +25,10 @@ struct Stage {
 template <class T>
 class Network {
  public:
-  Network(Index n_inputs, std::unique_ptr<Loss<T>> loss);
+  Network(Index n_inputs, std::shared_ptr<const Loss<T>> loss);
 
   // Appends a module; its inputs must be as many as the outputs so far. New parameters are 0.
-  void add(std::unique_ptr<Module<T>> module, bool ends_layer);
+  void add(std::shared_ptr<const Module<T>> module, bool ends_layer);
 
   Index n_inputs() const { return n_inputs_; }
   Index n_outputs() const { return stages_.empty() ? n_inputs_ : stages_.back().module->n_outputs(); }
@@ -56,7 +57,7 @@ class Network {
 
  private:
   Index n_inputs_;
-  std::unique_ptr<Loss<T>> loss_;
+  std::shared_ptr<const Loss<T>> loss_;
   std::vector<Stage<T>> stages_;
   AlignedVector<T> theta_;
 };

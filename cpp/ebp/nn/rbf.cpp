@@ -49,7 +49,7 @@ std::vector<ParameterBlock> EuclideanRBF<T>::parameter_blocks() const {
 template <class T>
 template <class Body>
 void EuclideanRBF<T>::for_pairs(Index n, const T* theta, Body&& body) const {
-  const T* codes = codes_.empty() ? theta : codes_.data();
+  const T* codes = this->codes(theta);
   for (Index row = 0; row < n; ++row)
     for (Index k = 0; k < this->n_outputs(); ++k) body(row, k, codes + k * this->n_inputs());
 }

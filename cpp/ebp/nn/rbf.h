@@ -17,6 +17,8 @@ class EuclideanRBF final : public Module<T> {
 
   const char* kind() const override { return "euclidean_rbf"; }
   std::vector<ParameterBlock> parameter_blocks() const override;
+  // The codes (o, i): theta itself, or those fixed.
+  const T* codes(const T* theta) const { return codes_.empty() ? theta : codes_.data(); }
 
   void forward(Index n, const T* theta, const T* x, T* y) const override;
   void backward(Index n, const T* theta, const T* x, const T* gy, T* gx, T* gtheta) const override;

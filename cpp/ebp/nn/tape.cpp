@@ -34,7 +34,7 @@ const T* Tape<T>::forward(Index n, const T* theta, const T* x) {
 
 template <class T>
 void Tape<T>::backward(const T* gy, T* gtheta) {
-  backward_through(&Module<T>::backward, gy, gtheta);
+  backward_through(&Module<T>::backward, gy, gtheta, [](T*) {});
 }
 
 template <class T>
@@ -49,7 +49,7 @@ void Tape<T>::add_gradient(Index n, const T* theta, const T* x, const T* t, cons
     if (losses) losses[row] = loss;
     for (Index output = 0; output < k; ++output) seed[output] *= weight;
   }
-  backward_through(&Module<T>::backward, seed_.data(), g);
+  backward_through(&Module<T>::backward, seed_.data(), g, [](T*) {});
 }
 
 template <class T>
@@ -61,17 +61,33 @@ void Tape<T>::add_curvature(Index n, const T* theta, const T* x, const T* t, con
     network_.loss().curvature(k, y + row * k, t + row * k, seed);
     for (Index output = 0; weights && output < k; ++output) seed[output] *= weights[row];
   }
-  backward_through(&Module<T>::backward_curvature, seed_.data(), h);
+  backward_through(&Module<T>::backward_curvature, seed_.data(), h,
+                   [&](T* below) { seed_below(t, weights, below); });
 }
 
 template <class T>
-void Tape<T>::backward_through(Pass pass, const T* seed, T* result) {
+void Tape<T>::seed_below(const T* t, const T* weights, T* below) const {
+  const auto& last = network_.stages().back();
+  const Loss<T>& loss = network_.loss();
+  if (!loss.seeds_below(*last.module)) return;
+  const Index i = last.module->n_inputs(), k = network_.n_outputs();
+  const T *x = output(outputs_.size() - 2), *y = output(outputs_.size() - 1);
+  for (Index row = 0; row < n_; ++row, x += i, below += i) {
+    loss.curvature_below(*last.module, theta_ + last.start, x, y + row * k, t + row * k, below);
+    for (Index input = 0; weights && input < i; ++input) below[input] *= weights[row];
+  }
+}
+
+template <class T>
+template <class AfterLast>
+void Tape<T>::backward_through(Pass pass, const T* seed, T* result, AfterLast&& after_last) {
   std::copy_n(seed, n_ * network_.n_outputs(), above_.data());
   for (std::size_t s = outputs_.size(); s-- > 0;) {
     const auto& stage = network_.stages()[s];
     const T* x = s ? outputs_[s - 1].data() : x_;
     (stage.module.get()->*pass)(n_, theta_ + stage.start, x, above_.data(), s ? below_.data() : nullptr,
                                 result + stage.start);
+    if (s > 0 && s + 1 == outputs_.size()) after_last(below_.data());
     above_.swap(below_);
   }
 }

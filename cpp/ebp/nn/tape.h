@@ -35,7 +35,12 @@ class Tape {
 
  private:
   using Pass = void (Module<T>::*)(Index, const T*, const T*, const T*, T*, T*) const;
-  void backward_through(Pass pass, const T* seed, T* result);
+  // result (p) accumulated by one kind of backward pass from seed (n, o); after_last gets what the output
+  // module passed down, (n, its inputs), and may change it.
+  template <class AfterLast>
+  void backward_through(Pass pass, const T* seed, T* result, AfterLast&& after_last);
+  // Overwrites the curvature `below` (n, i) the output module where the loss knows it better.
+  void seed_below(const T* t, const T* weights, T* below) const;
 
   const Network<T>& network_;
   std::vector<AlignedVector<T>> outputs_;

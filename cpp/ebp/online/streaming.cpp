@@ -1,6 +1,6 @@
 #include "ebp/online/streaming.h"
 
-#include <cmath>
+#include <algorithm>
 
 namespace ebp {
 namespace {
@@ -35,6 +35,9 @@ StreamingEngine<T>::StreamingEngine(Network<T>& network, RuleState<T>& state, bo
     curvatures_.emplace_back(running_ ? width : 0);
   }
   require(!layers_.empty(), "train_online", "the network must have a layer", 0);
+  const Module<T>& last = *stages.back().module;
+  if (running && layers_.size() > 1 && network.loss().seeds_below(last))
+    seed_below_.resize(std::size_t(last.n_inputs()));
 }
 
 template <class T>
@@ -59,7 +62,10 @@ void StreamingEngine<T>::discard() {
 
 template <class T>
 T StreamingEngine<T>::assess(const T* x, const T* t, T weight) {
-  for (auto& layer : layers_) x = layer->forward(x);
+  for (auto& layer : layers_) {
+    last_inputs_ = x;
+    x = layer->forward(x);
+  }
   outputs_ = x;
   AlignedVector<T>& e = errors_.back();
   return weight * network_.loss().gradient(network_.n_outputs(), x, t, e.data());
@@ -70,14 +76,20 @@ void StreamingEngine<T>::learn(const T* t, T weight) {
   AlignedVector<T>& e = errors_.back();
   AlignedVector<T>& c = curvatures_.back();
   if (running_) network_.loss().curvature(network_.n_outputs(), outputs_, t, c.data());
+  if (!seed_below_.empty()) {
+    const auto& last = network_.stages().back();
+    network_.loss().curvature_below(*last.module, network_.parameters() + last.start, last_inputs_, outputs_,
+                                    t, seed_below_.data());
+  }
   if (weight != T(1)) {
-    for (T& value : e) value *= weight;
-    for (T& value : c) value *= weight;
+    for (auto* values : {&e, &c, &seed_below_})
+      for (T& value : *values) value *= weight;
   }
   for (std::size_t l = layers_.size(); l-- > 0;) {
     T* e_below = l ? errors_[l - 1].data() : nullptr;
     T* c_below = l ? curvatures_[l - 1].data() : nullptr;
     layers_[l]->backward(errors_[l].data(), running_ ? curvatures_[l].data() : nullptr, e_below, c_below);
+    if (l + 1 == layers_.size()) std::copy(seed_below_.begin(), seed_below_.end(), c_below);
   }
 }
 

@@ -34,9 +34,12 @@ class StreamingEngine {
   Network<T>& network_;
   bool running_;
   std::vector<std::unique_ptr<OnlineLayer<T>>> layers_;
-  const T* outputs_ = nullptr;                // of the sample just assessed
+  const T* last_inputs_ = nullptr;            // of the last layer, for the sample just assessed
+  const T* outputs_ = nullptr;                // of the network
   std::vector<AlignedVector<T>> errors_;      // dE/do of each layer
   std::vector<AlignedVector<T>> curvatures_;  // d2E/do2 of each layer
+  AlignedVector<T>
+      seed_below_;  // d2E/dx2 for last_inputs_, if h runs along and the loss gives it; else empty
 };
 
 }  // namespace ebp
