@@ -18,7 +18,7 @@ BAD_PARAMETERS = [
     ),
     ("activation", "sigmoid", "activation must be one of .*'scaled_tanh'.*; got 'sigmoid'"),
     ("out_activation", "softmax", "out_activation must be one of 'auto', .*; got 'softmax'"),
-    ("loss", "hinge", "loss must be one of 'auto', 'squared_error'.*; got 'hinge'"),
+    ("loss", "log", "loss must be one of 'auto', 'squared_error'.*; got 'log'"),
     ("targets", "zero", r"targets must be 'auto' or a pair \(low, high\) with low < high; got 'zero'"),
     ("targets", (1, -1), r"targets must be 'auto' or a pair \(low, high\) with low < high; got \(1, -1\)"),
     ("targets", (0, np.inf), "targets must be 'auto' or a pair"),

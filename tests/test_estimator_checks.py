@@ -6,7 +6,14 @@ import ebp
 import pytest
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-ESTIMATORS = [ebp.MLPClassifier(), ebp.MLPRegressor()]
+ESTIMATORS = [
+    ebp.MLPClassifier(),
+    ebp.MLPRegressor(),
+    ebp.NetworkClassifier(),
+    ebp.NetworkRegressor(),
+    ebp.NetworkClassifier([ebp.layers.Dense(20)]),
+    ebp.NetworkRegressor([ebp.layers.Dense(20)]),
+]
 
 
 # The checks train on data made to be awkward (a constant column, a handful of samples); what they warn about

@@ -3,17 +3,19 @@
 from ebp import datasets, layers, losses, rules, sampling
 from ebp._core import version as __version__
 from ebp._show_versions import show_versions
-from ebp.classifier import MLPClassifier
+from ebp.classifier import MLPClassifier, NetworkClassifier
 from ebp.model_file import load
 from ebp.network import Network, OnlineResult
 from ebp.normalizer import InputNormalizer
-from ebp.regressor import MLPRegressor
+from ebp.regressor import MLPRegressor, NetworkRegressor
 
 __all__ = [
     "InputNormalizer",
     "MLPClassifier",
     "MLPRegressor",
     "Network",
+    "NetworkClassifier",
+    "NetworkRegressor",
     "OnlineResult",
     "__version__",
     "datasets",

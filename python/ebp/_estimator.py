@@ -1,4 +1,4 @@
-"""What `MLPClassifier` and `MLPRegressor` share: training, streams, prediction."""
+"""What the estimators share: training, streams, prediction."""
 
 from __future__ import annotations
 
@@ -150,7 +150,7 @@ class OnlineEstimator(PreparedEstimator):
         if not self._statistics_fixed:
             self._update_statistics(X, y, weights, first)
         if first:
-            self._build_network(X.shape[1], self._rng)
+            self._build_network(X, weights, self._rng)
         return self._training_data(X, self._code(y, labels), labels, weights)
 
     def _update_statistics(
@@ -207,6 +207,7 @@ class OnlineEstimator(PreparedEstimator):
     def _outputs(self, X: Any) -> np.ndarray:
         """Network outputs (n, outputs) for raw inputs."""
         check_is_fitted(self)
+        X = self._rows(X, reset=False)
         X = validate_data(self, X, dtype=accepted_dtypes(X), reset=False)
         network, transform = self.network_, self._transform()
         outputs = np.empty((len(X), network.n_outputs), network.dtype)
@@ -216,12 +217,13 @@ class OnlineEstimator(PreparedEstimator):
 
     @property
     def coefs_(self) -> list[np.ndarray]:
-        """Weights of each layer, (inputs, units): views of `network_.parameters`."""
-        return [values.T for name, values in self._parameters() if name.endswith(".weights")]
+        """Weights (inputs, units) of each layer, or its kernels: views of `network_.parameters`."""
+        weights = [values for name, values in self._parameters() if name.endswith(".weights")]
+        return [values.T if values.ndim == 2 else values for values in weights]
 
     @property
     def intercepts_(self) -> list[np.ndarray]:
-        """Biases of each layer, (units,): views of `network_.parameters`."""
+        """Biases of each layer, (units,) or (maps,): views of `network_.parameters`."""
         return [values for name, values in self._parameters() if name.endswith(".bias")]
 
     def _parameters(self) -> list[tuple[str, np.ndarray]]:

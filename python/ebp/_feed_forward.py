@@ -45,7 +45,7 @@ class FeedForward:
         if self._dtype.name not in _DTYPES:
             raise ValueError(f"[Network] dtype must be one of {', '.join(_DTYPES)}; got {dtype!r}")
         self._input_shape = checked_shape(input_shape)
-        self._output_shapes = _output_shapes(self._layers, self._input_shape)
+        self._output_shapes = output_shapes(self._layers, self._input_shape)
         single = self._dtype == np.float32
         make: Any = _core.Network32 if single else _core.Network64
         self._trainer_class: Any = _core.Trainer32 if single else _core.Trainer64
@@ -192,7 +192,7 @@ class FeedForward:
         return sums
 
 
-def _output_shapes(layers: tuple[Layer, ...], shape: tuple[int, ...]) -> tuple[tuple[int, ...], ...]:
+def output_shapes(layers: tuple[Layer, ...], shape: tuple[int, ...]) -> tuple[tuple[int, ...], ...]:
     """Shape of every layer's output; ValueError with all shapes up to the layer that does not fit."""
     shapes: list[tuple[int, ...]] = []
     course = f"input {shape}"

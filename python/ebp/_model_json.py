@@ -174,12 +174,19 @@ def classes() -> dict[str, type]:
 
     from . import layers, losses
     from ._moments import Moments
-    from .classifier import MLPClassifier
+    from .classifier import MLPClassifier, NetworkClassifier
     from .network import Network
     from .normalizer import InputNormalizer
-    from .regressor import MLPRegressor
+    from .regressor import MLPRegressor, NetworkRegressor
 
-    estimators = (FrozenEstimator, InputNormalizer, MLPClassifier, MLPRegressor)
+    estimators = (
+        FrozenEstimator,
+        InputNormalizer,
+        MLPClassifier,
+        MLPRegressor,
+        NetworkClassifier,
+        NetworkRegressor,
+    )
     kinds = [
         value for value in vars(layers).values() if isinstance(value, type) and value is not layers.Layer
     ]

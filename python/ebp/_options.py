@@ -14,10 +14,18 @@ import numpy as np
 from sklearn.frozen import FrozenEstimator
 
 from .layers import ACTIVATIONS
+from .losses import loss_name
 from .normalizer import InputNormalizer
 
 SOLVERS = ("sgd", "sdlm")
 LEARNING_RATES = ("auto", "constant", "invscaling", "adaptive")
+# Targets of the wrong and the right class that a loss is made for.
+FIXED_TARGETS = {
+    "cross_entropy": (0.0, 1.0),
+    "binary_cross_entropy": (0.0, 1.0),
+    "hinge": (-1.0, 1.0),
+    "map": (0.0, 1.0),
+}
 ENGINES = ("auto", "streaming")
 WEIGHT_INITS = ("lecun", "lecun_uniform", "xavier", "he", "lenet")
 NORMALIZERS = ("auto", "center", "standard", "global", "decorrelate", "zca", "minmax")
@@ -104,17 +112,15 @@ def callback_list(owner: str, callbacks: Any) -> list[Callable[..., Any]]:
 
 
 def check_options(estimator: Any, samplings: Sequence[str], losses: Sequence[str]) -> None:
-    """Check every parameter that `MLPClassifier` and `MLPRegressor` share.
+    """Check every parameter that the estimators share.
 
     `samplings` and `losses` are the choices of the estimator at hand.
     """
     owner = type(estimator).__name__
-    layer_sizes(owner, estimator.hidden_layer_sizes)
     target_pair(owner, estimator.targets)
     callback_list(owner, estimator.callbacks)
-    check_choice(owner, "activation", estimator.activation, ACTIVATIONS)
     check_choice(owner, "out_activation", estimator.out_activation, ("auto", *ACTIVATIONS))
-    check_choice(owner, "loss", estimator.loss, ("auto", *losses))
+    check_choice(owner, "loss", loss_name(estimator.loss), ("auto", *losses))
     check_choice(owner, "solver", estimator.solver, SOLVERS)
     check_choice(owner, "learning_rate", estimator.learning_rate, LEARNING_RATES)
     check_choice(owner, "sampling", estimator.sampling, samplings)
@@ -129,20 +135,22 @@ def check_options(estimator: Any, samplings: Sequence[str], losses: Sequence[str
 
 
 def check_class_options(estimator: Any) -> None:
-    """Check `class_weight`, and that output and targets suit a cross entropy."""
+    """Check `class_weight`, and that output and targets suit the loss."""
     owner, weight = type(estimator).__name__, estimator.class_weight
     if not (weight is None or isinstance(weight, dict) or (isinstance(weight, str) and weight == "balanced")):
         raise ValueError(f"[{owner}] class_weight must be None, 'balanced' or a dict; got {weight!r}")
-    if estimator.loss not in ("cross_entropy", "binary_cross_entropy"):
+    name = loss_name(estimator.loss)
+    if name not in FIXED_TARGETS:
         return
-    if estimator.out_activation not in ("auto", "identity"):
+    if name.endswith("cross_entropy") and estimator.out_activation not in ("auto", "identity"):
         raise ValueError(
             f"[{owner}] out_activation must be 'auto' or 'identity' with loss={estimator.loss!r}; "
             f"got {estimator.out_activation!r}"
         )
-    if target_pair(owner, estimator.targets) not in (None, (0.0, 1.0)):
+    low, high = FIXED_TARGETS[name]
+    if target_pair(owner, estimator.targets) not in (None, (low, high)):
         raise ValueError(
-            f"[{owner}] targets must be 'auto' or (0, 1) with loss={estimator.loss!r}; "
+            f"[{owner}] targets must be 'auto' or ({low:g}, {high:g}) with loss={estimator.loss!r}; "
             f"got {estimator.targets!r}"
         )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -15,9 +15,11 @@ from sklearn.utils.validation import _check_sample_weight
 from . import _options
 from ._inputs import Transform, engine_rows, normalized
 from ._presentation import hold_out, mean_at_least_one, presentations, row_keys
+from ._rbf import SAMPLES as CLUSTERED
 from ._targets import SIGMOIDS, round_significand
 from ._training import TrainingData
-from .layers import Dense
+from .layers import Dense, GaussianRBF, Layer
+from .losses import Loss
 from .network import Network
 from .normalizer import InputNormalizer
 
@@ -36,8 +38,66 @@ class PreparedEstimator(BaseEstimator):
     validation_scores_: list[float]
     _built: dict[str, Any]  # the parameters that shaped `network_` and its targets
     _statistics_fixed: bool  # the normalisation no longer changes
+    n_outputs_: int
+    out_activation_: str
+    _loss: Loss  # the loss in use
     _rng: np.random.Generator  # draws the orders, and goes on in partial_fit
     _rule: Any  # the rule of partial_fit, None before its first step
+
+    def __init__(
+        self,
+        *,
+        out_activation: Any,
+        loss: Any,
+        targets: Any,
+        normalize: Any,
+        weight_init: Any,
+        twist: Any,
+        solver: Any,
+        learning_rate: Any,
+        learning_rate_init: Any,
+        momentum: Any,
+        batch_size: Any,
+        sampling: Any,
+        alpha: Any,
+        max_iter: Any,
+        tol: Any,
+        n_iter_no_change: Any,
+        early_stopping: Any,
+        validation_fraction: Any,
+        dtype: Any,
+        engine: Any,
+        n_threads: Any,
+        warm_start: Any,
+        callbacks: Any,
+        verbose: Any,
+        random_state: Any,
+    ) -> None:
+        self.out_activation = out_activation
+        self.loss = loss
+        self.targets = targets
+        self.normalize = normalize
+        self.weight_init = weight_init
+        self.twist = twist
+        self.solver = solver
+        self.learning_rate = learning_rate
+        self.learning_rate_init = learning_rate_init
+        self.momentum = momentum
+        self.batch_size = batch_size
+        self.sampling = sampling
+        self.alpha = alpha
+        self.max_iter = max_iter
+        self.tol = tol
+        self.n_iter_no_change = n_iter_no_change
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.dtype = dtype
+        self.engine = engine
+        self.n_threads = n_threads
+        self.warm_start = warm_start
+        self.callbacks = callbacks
+        self.verbose = verbose
+        self.random_state = random_state
 
     # ---- what a subclass provides -------------------------------------------------------------------
 
@@ -46,12 +106,41 @@ class PreparedEstimator(BaseEstimator):
         """Check the parameters of the constructor."""
 
     @abstractmethod
+    def _check_layers(self) -> None:
+        """Check the parameters that say what the network consists of."""
+
+    @property
+    @abstractmethod
+    def _gives_distances(self) -> bool:
+        """Whether the outputs are distances to codes, of which the smallest wins."""
+
+    @abstractmethod
+    def _shape(self) -> dict[str, Any]:
+        """The parameters that shape the network, in a form that can be compared."""
+
+    @abstractmethod
+    def _rows(self, X: Any, reset: bool) -> Any:
+        """`X` with one row a sample; with `reset`, the shape of a sample is learnt."""
+
+    @abstractmethod
+    def _input_shape(self, n_inputs: int) -> tuple[int, ...]:
+        """Shape of one normalised sample of so many values."""
+
+    @abstractmethod
+    def _given_output(self, n_outputs: Sequence[int]) -> Layer | None:
+        """The output layer, if the parameters give one with a number of outputs that is in `n_outputs`."""
+
+    @abstractmethod
+    def _layers_below(self) -> list[Layer]:
+        """The layers under an output layer that is not given."""
+
+    @abstractmethod
     def _validate(self, X: Any, y: Any, reset: bool) -> tuple[np.ndarray, np.ndarray]:
         """Check `X` and `y` and return them as arrays."""
 
     @abstractmethod
     def _start_targets(self, y: np.ndarray, classes: np.ndarray | None) -> None:
-        """Choose how targets are coded; sets `n_outputs_`, `out_activation_` and `_loss_name`."""
+        """Choose how targets are coded; sets `n_outputs_`, `out_activation_` and `_loss`."""
 
     @abstractmethod
     def _code(self, y: np.ndarray, labels: np.ndarray | None) -> np.ndarray:
@@ -96,7 +185,7 @@ class PreparedEstimator(BaseEstimator):
             self._start_normalizer()
             if self.normalizer_ is not None and not self._frozen:
                 self.normalizer_.fit(X, sample_weight=training)
-            self._build_network(X.shape[1], self._rng)
+            self._build_network(X, training, self._rng)
         self._statistics_fixed = True
         self._rule = None
         T = self._code(y, labels)
@@ -131,22 +220,20 @@ class PreparedEstimator(BaseEstimator):
         shift, factor = self.normalizer_._affine()
         return round_significand(shift), round_significand(factor)
 
-    def _build_network(self, n_features: int, rng: np.random.Generator) -> None:
-        """A new `network_` for normalised inputs, with weights drawn from `rng`."""
-        sizes = _options.layer_sizes(self._name, self.hidden_layer_sizes)
+    def _build_network(self, X: np.ndarray, weights: np.ndarray | None, rng: np.random.Generator) -> None:
+        """A new `network_` for inputs like `X`, normalised, with weights drawn from `rng`."""
         transform = self._transform()
-        n_inputs = n_features if transform is None or transform[1].ndim == 1 else len(transform[1])
-        out_twist = self.twist if self.out_activation_ in SIGMOIDS else 0.0
-        hidden = [Dense(size, self.activation, twist=self.twist) for size in sizes]
+        n_inputs = X.shape[1] if transform is None or transform[1].ndim == 1 else len(transform[1])
         self._built = self._architecture()
         self.network_ = Network(
-            [*hidden, Dense(self.n_outputs_, self.out_activation_, twist=out_twist)],
-            n_inputs,
-            loss=self._loss_name,
+            self._all_layers(),
+            self._input_shape(n_inputs),
+            loss=self._loss,
             weight_init=self.weight_init,
             dtype=self.dtype,
             random_state=rng,
         )
+        self._initialize_rbf(X if weights is None else X[weights > 0], rng)
         self.t_ = 0
         self.n_iter_ = 0
         self.loss_ = np.nan
@@ -156,14 +243,30 @@ class PreparedEstimator(BaseEstimator):
         self.validation_loss_curve_ = []
         self.validation_scores_ = []
 
+    def _all_layers(self) -> list[Layer]:
+        given = self._given_output([self.n_outputs_])
+        if given is None:
+            twist = self.twist if self.out_activation_ in SIGMOIDS else 0.0
+            given = Dense(self.n_outputs_, self.out_activation_, twist=twist)
+        return [*self._layers_below(), given]
+
+    def _initialize_rbf(self, X: np.ndarray, rng: np.random.Generator) -> None:
+        """Start Gaussian units from clusters, where there are samples enough."""
+        units = [layer.units for layer in self.network_.layers if isinstance(layer, GaussianRBF)]
+        if not units or len(X) < max(units):
+            return
+        if len(X) > CLUSTERED:
+            X = X[rng.choice(len(X), CLUSTERED, replace=False)]
+        Z = normalized(X, self._transform(), self.network_.dtype, self._name)
+        self.network_.initialize_rbf(Z, random_state=rng)
+
     def _architecture(self) -> dict[str, Any]:
         """The parameters that a network cannot change once it is built."""
         targets = _options.target_pair(self._name, self.targets)
         return {
-            "hidden_layer_sizes": _options.layer_sizes(self._name, self.hidden_layer_sizes),
-            "activation": str(self.activation),
+            **self._shape(),
             "out_activation": str(self.out_activation),
-            "loss": str(self.loss),
+            "loss": self.loss,
             "targets": "auto" if targets is None else targets,
             "twist": float(self.twist),
             "dtype": _options.dtype_name(self.dtype),
@@ -177,6 +280,13 @@ class PreparedEstimator(BaseEstimator):
                     f"[{self._name}] {name} must stay {self._built[name]!r} while training goes on with the "
                     f"same network; got {value!r}"
                 )
+
+    def _automatic_activation(self, default: str) -> str:
+        """Activation of the outputs: the one asked for, that of a given output layer, or `default`."""
+        if self.out_activation != "auto":
+            return self.out_activation
+        given = self._given_output([self.n_outputs_])
+        return default if given is None else getattr(given, "activation", "identity")
 
     def _training_data(
         self, X: np.ndarray, T: np.ndarray, labels: np.ndarray | None, weights: np.ndarray | None

@@ -99,9 +99,10 @@ def probabilities(outputs: np.ndarray, loss: str, low: float, high: float) -> np
     loss : str
         "cross_entropy": softmax. "binary_cross_entropy": logistic, normalised over the classes.
         "squared_error": p proportional to softplus(10 u) / 10 with u = (output - low) / (high - low), which
-        is close to u itself where u > 0, positive everywhere and increasing; two classes take u and 1 - u.
+        is close to u itself where u > 0, positive everywhere and increasing; two classes with one output take
+        u and 1 - u. "hinge": the same. "map": softmax of the negative outputs.
     low, high : float
-        Targets, used by squared_error.
+        Targets, used by squared_error and hinge.
 
     Returns
     -------
@@ -118,6 +119,8 @@ def probabilities(outputs: np.ndarray, loss: str, low: float, high: float) -> np
     binary = outputs.shape[1] == 1
     if loss == "cross_entropy":
         return softmax(outputs, axis=1)
+    if loss == "map":
+        return softmax(-outputs, axis=1)
     if loss == "binary_cross_entropy":
         if binary:
             return np.hstack([expit(-outputs), expit(outputs)])

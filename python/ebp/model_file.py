@@ -11,7 +11,8 @@ runs nothing, and any safetensors reader opens it without ``ebp``. The header's 
 ``ebp_version``
     the version of the package that wrote the file
 ``kind``
-    ``"Network"``, ``"MLPClassifier"``, ``"MLPRegressor"`` or ``"InputNormalizer"``
+    ``"Network"``, ``"InputNormalizer"``, ``"MLPClassifier"``, ``"MLPRegressor"``, ``"NetworkClassifier"`` or
+    ``"NetworkRegressor"``
 ``model``
     JSON text that describes the object, see below
 ``notes``
@@ -29,10 +30,11 @@ with a ``kind``:
 - ``tuple`` and ``dict``: ``values`` is a list, for a dict of ``[key, value]`` pairs;
 - ``float``: ``value`` is ``"nan"``, ``"inf"`` or ``"-inf"``, which JSON has no numbers for;
 - ``generator``: ``bit_generator`` and ``state`` of a NumPy random generator;
-- ``Network``: ``input_shape``, ``loss``, ``dtype``, ``layers`` (one object with its parameters each),
+- ``Network``: ``input_shape``, ``loss`` (a name, or an object ``MAP`` or ``Huber``), ``dtype``, ``layers``
+  (one object with its parameters each, of the class names in `ebp.layers`),
   ``theta`` and ``parameter_slices``, a list of ``[name, start, stop, shape]``: which part of theta is what;
-- ``Dense``, ``InputNormalizer``, ``MLPClassifier``, ``MLPRegressor`` and ``FrozenEstimator`` (a normaliser
-  that stays as it is): ``params``, what the constructor got, and ``state``, what training added: classes,
+- layers and losses, ``InputNormalizer``, the estimators and ``FrozenEstimator`` (a normaliser that stays as
+  it is): ``params``, what the constructor got, and ``state``, what training added: classes,
   loss curves, statistics, the network;
 - ``Moments``, the running statistics of a normaliser: ``state`` alone.
 """
@@ -56,7 +58,14 @@ __all__ = ["load", "read_notes", "save"]
 
 FORMAT_VERSION = 1
 
-_KINDS = ("InputNormalizer", "MLPClassifier", "MLPRegressor", "Network")
+_KINDS = (
+    "InputNormalizer",
+    "MLPClassifier",
+    "MLPRegressor",
+    "Network",
+    "NetworkClassifier",
+    "NetworkRegressor",
+)
 
 
 def save(obj: Any, path: str | os.PathLike[str], *, notes: dict[str, Any] | None = None) -> None:
@@ -66,7 +75,7 @@ def save(obj: Any, path: str | os.PathLike[str], *, notes: dict[str, Any] | None
 
     Parameters
     ----------
-    obj : Network, MLPClassifier, MLPRegressor or InputNormalizer
+    obj : Network, InputNormalizer or one of the estimators
         What to keep, fitted or not. Two constructor parameters are not data and come back as their defaults:
         ``callbacks``, and a ``random_state`` that is a generator instead of a number.
     path : str or path-like
@@ -123,7 +132,7 @@ def load(path: str | os.PathLike[str]) -> Any:
 
     Returns
     -------
-    Network, MLPClassifier, MLPRegressor or InputNormalizer
+    Network, InputNormalizer or estimator
         As the file says.
 
     Raises

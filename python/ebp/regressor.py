@@ -1,26 +1,16 @@
-"""`MLPRegressor`: a multilayer perceptron for values, trained online, as in Efficient BackProp."""
+"""The regressors: networks trained online, as in Efficient BackProp."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
-from sklearn.base import RegressorMixin
-from sklearn.metrics import r2_score
-from sklearn.utils.validation import validate_data
-
-from . import _options
-from ._estimator import OnlineEstimator
-from ._inputs import Transform, accepted_dtypes
-from ._targets import CURVATURE_POINTS, SIGMOIDS, round_significand
-from .normalizer import InputNormalizer
-
-LOSSES = ("squared_error",)
-SAMPLINGS = ("auto", "shuffle", "sequential")
+from ._architecture import LayerList, Perceptron
+from ._regressor import OnlineRegressor
+from .layers import Layer
 
 
-class MLPRegressor(RegressorMixin, OnlineEstimator):
+class MLPRegressor(Perceptron, OnlineRegressor):
     """Multilayer perceptron for one or several values, trained one sample at a time.
 
     Nothing needs to be configured: inputs and targets are normalised inside, weights start with standard
@@ -35,8 +25,10 @@ class MLPRegressor(RegressorMixin, OnlineEstimator):
         Of the hidden units; 1.7159 tanh(2x/3) keeps unit variance from layer to layer (section 4.4).
     out_activation : "auto" or an activation, default="auto"
         "auto" is identity: the values have no bounds.
-    loss : {"auto", "squared_error"}, default="auto"
-        Half the sum of squares over the outputs, of the standardised targets.
+    loss : {"auto", "squared_error", "absolute_error", "huber"} or ebp.losses.Huber, default="auto"
+        "auto" is squared_error, half the sum of squares over the outputs, of the standardised targets.
+        absolute_error and huber (errors beyond 1 count linearly) suffer less from outliers; where they are
+        straight their curvature is 0.
     targets : "auto" or (low, high), default="auto"
         Targets are mapped inside, output by output, and mapped back by `predict`. "auto": mean 0 and standard
         deviation 1; for relu outputs smallest value 0 instead of mean 0; for scaled_tanh, tanh and logistic
@@ -148,15 +140,13 @@ InputNormalizer, default="auto"
     True
     """
 
-    _y_shape: tuple[int, ...]  # of one sample: () or (n_outputs,)
-
     def __init__(
         self,
         hidden_layer_sizes: int | Sequence[int] = (100,),
         *,
         activation: str = "scaled_tanh",
         out_activation: str = "auto",
-        loss: str = "auto",
+        loss: Any = "auto",
         targets: Any = "auto",
         normalize: Any = "auto",
         weight_init: Any = "lecun",
@@ -181,162 +171,140 @@ InputNormalizer, default="auto"
         verbose: int = 0,
         random_state: Any = None,
     ) -> None:
+        super().__init__(
+            out_activation=out_activation,
+            loss=loss,
+            targets=targets,
+            normalize=normalize,
+            weight_init=weight_init,
+            twist=twist,
+            solver=solver,
+            learning_rate=learning_rate,
+            learning_rate_init=learning_rate_init,
+            momentum=momentum,
+            batch_size=batch_size,
+            sampling=sampling,
+            alpha=alpha,
+            max_iter=max_iter,
+            tol=tol,
+            n_iter_no_change=n_iter_no_change,
+            early_stopping=early_stopping,
+            validation_fraction=validation_fraction,
+            dtype=dtype,
+            engine=engine,
+            n_threads=n_threads,
+            warm_start=warm_start,
+            callbacks=callbacks,
+            verbose=verbose,
+            random_state=random_state,
+        )
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
-        self.out_activation = out_activation
-        self.loss = loss
-        self.targets = targets
-        self.normalize = normalize
-        self.weight_init = weight_init
-        self.twist = twist
-        self.solver = solver
-        self.learning_rate = learning_rate
-        self.learning_rate_init = learning_rate_init
-        self.momentum = momentum
-        self.batch_size = batch_size
-        self.sampling = sampling
-        self.alpha = alpha
-        self.max_iter = max_iter
-        self.tol = tol
-        self.n_iter_no_change = n_iter_no_change
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.dtype = dtype
-        self.engine = engine
-        self.n_threads = n_threads
-        self.warm_start = warm_start
-        self.callbacks = callbacks
-        self.verbose = verbose
-        self.random_state = random_state
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> MLPRegressor:
-        """Train on samples `X` with the values `y`.
 
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            A C-contiguous array of the type `dtype` is used without a copy.
-        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-        sample_weight : array-like of shape (n_samples,) or None
-            A sample of weight w counts like w samples: it is presented ceil(w) times, with its loss
-            multiplied by w / ceil(w). Weights whose positive values have a mean below 1 are scaled to
-            mean 1, so that equal weights are the same as none.
+class NetworkRegressor(LayerList, OnlineRegressor):
+    """Regressor with any layers, for one or several values, trained one sample at a time.
 
-        Returns
-        -------
-        self : MLPRegressor
+    For images, sequences and networks with shared weights or radial units, where `MLPRegressor` has dense
+    layers only. All else is the same: inputs and targets are normalised and rates found inside.
 
-        Raises
-        ------
-        ValueError
-            For wrong parameters or data; the estimator is as it was before.
+    Parameters
+    ----------
+    layers : sequence of ebp.layers objects, default=()
+        From the inputs up. The last one is the output layer if it has as many outputs as `y`; otherwise a
+        dense output layer is put on top.
+    input_shape : tuple of int, default=None
+        Shape of one sample, (channels, height, width) for images. None takes it from `X`, which then must
+        have that shape too unless the layers take rows.
+    out_activation : "auto" or an activation, default="auto"
+        "auto": that of the output layer, where `layers` has one; else identity.
+    loss, targets, normalize, weight_init, twist, solver, learning_rate, learning_rate_init, momentum, \
+batch_size, sampling, alpha, max_iter, tol, n_iter_no_change, early_stopping, validation_fraction, dtype, \
+engine, n_threads, warm_start, callbacks, verbose, random_state
+        As in `MLPRegressor`; `twist` is that of an output layer put on top. normalize="auto" gives images
+        one mean and one scale.
 
-        Warns
-        -----
-        ConvergenceWarning
-            If training diverges, does not lower the loss, or does not reach that of constant outputs; the
-            weights stay finite.
-        UserWarning
-            If Ctrl-C interrupted the training; the estimator is usable as it stands.
-        """
-        self._fit(X, y, sample_weight)
-        return self
+    Attributes
+    ----------
+    network_, normalizer_, target_normalizer_, n_iter_, t_, loss_, best_loss_, loss_curve_, \
+validation_loss_curve_, validation_scores_, coefs_, intercepts_, learning_rates_, lambda_max_, \
+n_features_in_, feature_names_in_, n_outputs_, out_activation_
+        As in `MLPRegressor`; n_features_in_ is the number of values of a sample, coefs_ has the weights of
+        dense and the kernels of convolutional layers.
 
-    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> MLPRegressor:
-        """Train on each of the samples once, continuing from the present weights.
+    Notes
+    -----
+    `X` is (n_samples, n_features) or (n_samples, \\*input_shape). Centres and widths of
+    `layers.GaussianRBF` start from clusters of the first samples, if there are as many as units.
 
-        The normalisation of inputs and targets is updated with every call until 1,000 samples have been
-        seen ("decorrelate": in the first call only, which must have more samples than features). If the first
-        call has fewer than 100 samples, SDLM updates its curvature with every sample (`refresh="running"`),
-        else at the start of every call (`refresh="epoch"`).
+    Examples
+    --------
+    >>> import numpy as np, ebp
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.uniform(-1, 1, size=(500, 1))
+    >>> y = np.exp(-((X[:, 0] - 0.3) ** 2) / 0.02)
+    >>> reg = NetworkRegressor([ebp.layers.GaussianRBF(12)], max_iter=50, random_state=0).fit(X, y)
+    >>> reg.score(X, y) > 0.9
+    True
+    """
 
-        A change of solver, momentum or alpha between calls takes effect by a new rule: velocity and curvature
-        start anew, as does an automatic rate (unless only alpha changed).
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-        sample_weight : array-like of shape (n_samples,) or None
-            As in `fit`, but never scaled: a single call does not tell what their mean will be.
-
-        Returns
-        -------
-        self : MLPRegressor
-
-        Raises
-        ------
-        ValueError
-            For wrong parameters or data (the estimator is as it was before), for parameters that must stay
-            (see warm_start), or another number of outputs than before.
-        """
-        self._check_options()
-        if self.early_stopping:
-            raise ValueError(f"[{self._name}.partial_fit] early_stopping must be False; got True")
-        self._partial_fit(X, y, sample_weight)
-        return self
-
-    def predict(self, X: Any) -> np.ndarray:
-        """Values (n_samples,) or (n_samples, n_outputs), float64, of the samples `X`."""
-        return self._values(self._outputs(X))
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.target_tags.multi_output = True
-        return tags
-
-    # ---- targets --------------------------------------------------------------------------------------
-
-    def _check_options(self) -> None:
-        _options.check_options(self, SAMPLINGS, LOSSES)
-
-    def _validate(self, X: Any, y: Any, reset: bool) -> tuple[np.ndarray, np.ndarray]:
-        X, y = validate_data(
-            self, X, y, dtype=accepted_dtypes(X), reset=reset, multi_output=True, y_numeric=True
+    def __init__(
+        self,
+        layers: Sequence[Layer] = (),
+        *,
+        input_shape: int | tuple[int, ...] | None = None,
+        out_activation: str = "auto",
+        loss: Any = "auto",
+        targets: Any = "auto",
+        normalize: Any = "auto",
+        weight_init: Any = "lecun",
+        twist: float = 0.0,
+        solver: str = "sdlm",
+        learning_rate: Any = "auto",
+        learning_rate_init: str | float = "auto",
+        momentum: float = 0.0,
+        batch_size: int = 1,
+        sampling: str = "auto",
+        alpha: float = 0.0,
+        max_iter: int = 20,
+        tol: float = 1e-4,
+        n_iter_no_change: int = 5,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        dtype: str = "float32",
+        engine: str = "auto",
+        n_threads: int = 1,
+        warm_start: bool = False,
+        callbacks: Callable[..., Any] | Sequence[Callable[..., Any]] | None = None,
+        verbose: int = 0,
+        random_state: Any = None,
+    ) -> None:
+        super().__init__(
+            out_activation=out_activation,
+            loss=loss,
+            targets=targets,
+            normalize=normalize,
+            weight_init=weight_init,
+            twist=twist,
+            solver=solver,
+            learning_rate=learning_rate,
+            learning_rate_init=learning_rate_init,
+            momentum=momentum,
+            batch_size=batch_size,
+            sampling=sampling,
+            alpha=alpha,
+            max_iter=max_iter,
+            tol=tol,
+            n_iter_no_change=n_iter_no_change,
+            early_stopping=early_stopping,
+            validation_fraction=validation_fraction,
+            dtype=dtype,
+            engine=engine,
+            n_threads=n_threads,
+            warm_start=warm_start,
+            callbacks=callbacks,
+            verbose=verbose,
+            random_state=random_state,
         )
-        if np.iscomplexobj(y):
-            raise ValueError(f"[{self._name}] y must be real; got {y.dtype}")
-        shape = y.shape[1:]
-        if not reset and shape != self._y_shape:
-            raise ValueError(
-                f"[{self._name}] y must have the outputs of the first call, {self._y_shape}; got {shape}"
-            )
-        self._y_shape = shape
-        return X, y
-
-    def _start_targets(self, y: np.ndarray, classes: np.ndarray | None) -> None:
-        self.n_outputs_ = 1 if y.ndim == 1 else y.shape[1]
-        self.out_activation_ = "identity" if self.out_activation == "auto" else self.out_activation
-        self._loss_name = "squared_error"
-        interval = _options.target_pair(self._name, self.targets)
-        if interval is None and self.out_activation_ in SIGMOIDS:
-            interval = CURVATURE_POINTS[self.out_activation_]
-        self._interval = interval
-        self.target_normalizer_ = InputNormalizer("standard" if interval is None else "minmax")
-
-    def _update_targets(self, y: np.ndarray, weights: np.ndarray | None) -> None:
-        self.target_normalizer_.partial_fit(y.reshape(len(y), -1), sample_weight=weights)
-
-    def _target_map(self) -> Transform:
-        """`(shift, factor)`, each (outputs,), of the map t = (y - shift) * factor."""
-        shift, factor = self.target_normalizer_._affine()
-        if self._interval is None and self.out_activation_ == "relu":
-            shift = self.target_normalizer_._moments.low  # these outputs are never negative
-        if self._interval is not None:  # from [-1, 1], where "minmax" puts the values, to the interval
-            low, high = self._interval
-            factor = factor * (high - low) / 2
-            shift = shift - (low + high) / 2 / factor
-        return round_significand(shift), round_significand(factor)
-
-    def _code(self, y: np.ndarray, labels: np.ndarray | None) -> np.ndarray:
-        shift, factor = self._target_map()
-        return ((y.reshape(len(y), -1) - shift) * factor).astype(self.dtype)
-
-    def _values(self, outputs: np.ndarray) -> np.ndarray:
-        shift, factor = self._target_map()
-        return (outputs / factor + shift).reshape(len(outputs), *self._y_shape)
-
-    def _score_outputs(self, outputs: np.ndarray, y: np.ndarray, weights: np.ndarray | None) -> float:
-        if len(y) < 2:  # R^2 needs two values; the score must still rank networks
-            return -float(np.mean((self._values(outputs) - y) ** 2))
-        return float(r2_score(y, self._values(outputs), sample_weight=weights))
+        self.layers = layers
+        self.input_shape = input_shape

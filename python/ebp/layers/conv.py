@@ -74,8 +74,8 @@ class _Conv(Layer):
             shape = len(self.connections), len(self.connections[0])
             if shape != (self.maps, channels):
                 raise ValueError(
-                    f"[{owner}] connections must have shape (maps, input maps), ({self.maps}, {channels}) for "
-                    f"an input of shape {input_shape}; got {shape}"
+                    f"[{owner}] connections must have shape (maps, input maps), ({self.maps}, {channels}) "
+                    f"for an input of shape {input_shape}; got {shape}"
                 )
         return module(
             "Conv2D",
