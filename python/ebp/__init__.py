@@ -1,6 +1,6 @@
 """Efficient BackProp (LeCun, Bottou, Orr, Müller 1998): very fast online training of neural networks."""
 
-from ebp import datasets, layers, rules, sampling
+from ebp import datasets, layers, preprocessing, rules, sampling
 from ebp._core import version as __version__
 from ebp._show_versions import show_versions
 from ebp.classifier import MLPClassifier
@@ -19,6 +19,7 @@ __all__ = [
     "datasets",
     "layers",
     "load",
+    "preprocessing",
     "rules",
     "sampling",
     "show_versions",
