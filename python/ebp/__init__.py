@@ -21,7 +21,8 @@ __all__ = [
     "datasets",
     "layers",
     "load",
-from ebp import datasets, layers, losses, preprocessing, rules, sampling
+    "losses",
+    "preprocessing",
     "rules",
     "sampling",
     "show_versions",

@@ -171,11 +171,7 @@ class OnlineClassifier(ClassifierMixin, OnlineEstimator):
         self._loss_name = loss_name(self._loss)
         squared = self._loss_name == "squared_error"
         self.out_activation_ = self._automatic_activation("scaled_tanh" if squared else "identity")
-        if self._loss_name.endswith("cross_entropy") and self.out_activation_ != "identity":
-            raise ValueError(
-                f"[{self._name}] the output layer must have the activation 'identity' with "
-                f"loss={self.loss!r}; got {self.out_activation_!r}"
-            )
+        _options.check_outputs(self, self._loss_name, self.out_activation_)
         pair = _options.target_pair(self._name, self.targets)
         default = _options.FIXED_TARGETS.get(self._loss_name) or CURVATURE_POINTS[self.out_activation_]
         self._targets = default if pair is None else pair

@@ -10,7 +10,7 @@ import numpy as np
 
 from ebp.layers import EuclideanRBF, Layer
 
-SCHEMES = ("lecun", "lecun_uniform", "xavier", "he", "lenet")
+SCHEMES = ("lecun", "lecun_uniform", "xavier", "he", "lenet", "sn")
 
 # name, start, shape, parameters of each unit, fan-in of each unit: as the core describes its parameters
 Block = tuple[str, int, list[int], list[int], list[int]]
@@ -71,10 +71,13 @@ def _initial_block(
         return rng.standard_normal(int(np.prod(shape)))
     if kind == "widths":  # a typical input is about this far from a random centre
         return np.array(fan_ins, float) ** 0.5
+    if scheme == "sn":
+        return _draw(scheme, len(fan_ins), np.array(fan_ins, float), 1, rng)
     return np.zeros(int(np.prod(shape)))  # biases
 
 
-def _draw(scheme: str, size: int, fan_in: int, fan_out: int, rng: np.random.Generator) -> np.ndarray:
+def _draw(scheme: str, size: int, fan_in: Any, fan_out: int, rng: np.random.Generator) -> np.ndarray:
+    """Random values (size,); fan_in is a number, or one for each value."""
     if scheme == "lecun":
         return rng.normal(0, fan_in**-0.5, size)
     if scheme == "he":
@@ -83,5 +86,6 @@ def _draw(scheme: str, size: int, fan_in: int, fan_out: int, rng: np.random.Gene
         "lecun_uniform": (3 / fan_in) ** 0.5,
         "xavier": (6 / (fan_in + fan_out)) ** 0.5,
         "lenet": 2.4 / fan_in,
+        "sn": fan_in**-0.5,
     }
     return rng.uniform(-limits[scheme], limits[scheme], size)

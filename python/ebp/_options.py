@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from sklearn.frozen import FrozenEstimator
 
+from ._initialization import SCHEMES as WEIGHT_INITS
 from .layers import ACTIVATIONS
 from .losses import loss_name
 from .normalizer import InputNormalizer
@@ -27,7 +28,7 @@ FIXED_TARGETS = {
     "map": (0.0, 1.0),
 }
 ENGINES = ("auto", "streaming")
-WEIGHT_INITS = ("lecun", "lecun_uniform", "xavier", "he", "lenet")
+
 NORMALIZERS = ("auto", "center", "standard", "global", "decorrelate", "zca", "minmax")
 
 
@@ -135,22 +136,25 @@ def check_options(estimator: Any, samplings: Sequence[str], losses: Sequence[str
 
 
 def check_class_options(estimator: Any) -> None:
-    """Check `class_weight`, and that output and targets suit the loss."""
+    """Check the parameters that only classifiers have."""
     owner, weight = type(estimator).__name__, estimator.class_weight
     if not (weight is None or isinstance(weight, dict) or (isinstance(weight, str) and weight == "balanced")):
         raise ValueError(f"[{owner}] class_weight must be None, 'balanced' or a dict; got {weight!r}")
-    name = loss_name(estimator.loss)
-    if name not in FIXED_TARGETS:
-        return
-    if name.endswith("cross_entropy") and estimator.out_activation not in ("auto", "identity"):
+
+
+def check_outputs(estimator: Any, loss: str, out_activation: str) -> None:
+    """Check that activation and targets of the outputs suit the loss that a classifier uses."""
+    owner = type(estimator).__name__
+    asked = loss if estimator.loss == "auto" else estimator.loss
+    if loss.endswith("cross_entropy") and out_activation != "identity":
         raise ValueError(
-            f"[{owner}] out_activation must be 'auto' or 'identity' with loss={estimator.loss!r}; "
-            f"got {estimator.out_activation!r}"
+            f"[{owner}] out_activation must be 'auto' or 'identity' with loss={asked!r}, and an output layer of "
+            f"one's own must have the activation 'identity'; got {out_activation!r}"
         )
-    low, high = FIXED_TARGETS[name]
-    if target_pair(owner, estimator.targets) not in (None, (low, high)):
+    fixed = FIXED_TARGETS.get(loss)
+    if fixed and target_pair(owner, estimator.targets) not in (None, fixed):
         raise ValueError(
-            f"[{owner}] targets must be 'auto' or ({low:g}, {high:g}) with loss={estimator.loss!r}; "
+            f"[{owner}] targets must be 'auto' or ({fixed[0]:g}, {fixed[1]:g}) with loss={asked!r}; "
             f"got {estimator.targets!r}"
         )
 

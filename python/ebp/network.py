@@ -60,9 +60,10 @@ class Network(FeedForward):
         `losses.Huber` and `losses.MAP` have settings. Over a data set everything is the mean over samples.
     weight_init : str or array of shape (n_parameters,), default="lecun"
         "lecun": normal with σ = fan_in**-0.5, (16), which gives total inputs of unit variance for normalised
-        data. "lecun_uniform": the same σ, uniform. "xavier", "he", "lenet" (U(±2.4/fan_in)), or the values
-        themselves. Biases start at 0, and fan_in does not count them: for a convolution it is the taps of
-        the kernels that a map's units see. Coefficients of `layers.Subsample2D` start at fan_in**-0.5.
+        data. "lecun_uniform": the same σ, uniform. "xavier", "he", "lenet" (U(±2.4/fan_in)), "sn" (the
+        authors' simulator: U(±fan_in**-0.5), biases too), or the values themselves. Biases start at 0
+        otherwise, and fan_in does not count them: for a convolution it is the taps of the kernels that a
+        map's units see. Coefficients of `layers.Subsample2D` start at fan_in**-0.5.
     dtype : {"float32", "float64"}, default="float32"
         Type of the parameters and of all arithmetic.
     random_state : None, int, numpy.random.Generator or RandomState, default=None

@@ -38,7 +38,7 @@ class MLPRegressor(Perceptron, OnlineRegressor):
 InputNormalizer, default="auto"
         Normalisation of the inputs (section 4.3), learned from the training data. An `InputNormalizer` is
         cloned and fitted; a fitted one in `sklearn.frozen.FrozenEstimator` is used as it is.
-    weight_init : {"lecun", "lecun_uniform", "xavier", "he", "lenet"} or ndarray, default="lecun"
+    weight_init : {"lecun", "lecun_uniform", "xavier", "he", "lenet", "sn"} or ndarray, default="lecun"
         See `Network`.
     twist : float, default=0.0
         Slope of a linear term added to the sigmoids, against flat spots (section 4.4).
