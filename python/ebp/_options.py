@@ -148,8 +148,8 @@ def check_outputs(estimator: Any, loss: str, out_activation: str) -> None:
     asked = loss if estimator.loss == "auto" else estimator.loss
     if loss.endswith("cross_entropy") and out_activation != "identity":
         raise ValueError(
-            f"[{owner}] out_activation must be 'auto' or 'identity' with loss={asked!r}, and an output layer of "
-            f"one's own must have the activation 'identity'; got {out_activation!r}"
+            f"[{owner}] out_activation must be 'auto' or 'identity' with loss={asked!r}, and an output layer "
+            f"of one's own must have the activation 'identity'; got {out_activation!r}"
         )
     fixed = FIXED_TARGETS.get(loss)
     if fixed and target_pair(owner, estimator.targets) not in (None, fixed):
