@@ -14,12 +14,19 @@ def text():
     return README.read_text(encoding="utf-8")
 
 
-def test_the_example_runs(text, tmp_path, monkeypatch, capsys):
-    (code,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+def test_the_examples_run(text, tmp_path, monkeypatch, capsys):
+    """One after the other: the later ones go on with what the first has loaded."""
+    examples = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    assert len(examples) == 2
     monkeypatch.chdir(tmp_path)
-    exec(compile(code, "README.md", "exec"), {})
-    accuracy = float(re.fullmatch(r"held-out accuracy (\S+)\n", capsys.readouterr().out)[1])
-    assert accuracy > 0.95
+    names = {}
+    for code in examples:
+        exec(compile(code, "README.md", "exec"), names)
+    printed = capsys.readouterr().out.splitlines()
+    assert float(re.fullmatch(r"held-out accuracy (\S+)", printed[0])[1]) > 0.95
+    assert printed[-1].startswith("total")
+    test_images = names["X_test"].reshape(-1, 1, 8, 8)
+    assert names["model"].score(test_images, names["y_test"]) > 0.95
 
 
 def test_the_first_section_is_the_two_commands(text):
