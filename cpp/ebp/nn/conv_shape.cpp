@@ -55,13 +55,10 @@ ConvShape::ConvShape(Index maps_in_, Index height_, Index width_, Index maps_out
   }
   out_height = outputs(height, kernel_height, stride, padding);
   out_width = outputs(width, kernel_width, stride, padding);
-  const Index rows = (out_height - 1) * stride + kernel_height,
-              columns = (out_width - 1) * stride + kernel_width;
-  pad_top = padding == Padding::kSame ? std::max<Index>(rows - height, 0) / 2 : 0;
-  pad_left = padding == Padding::kSame ? std::max<Index>(columns - width, 0) / 2 : 0;
-  plane_height = divide_up(rows, stride);
-  pitch = divide_up(columns, stride);
-  n_positions = (out_height - 1) * pitch + out_width;
+  frame_height = (out_height - 1) * stride + kernel_height;
+  frame_width = (out_width - 1) * stride + kernel_width;
+  pad_top = padding == Padding::kSame ? std::max<Index>(frame_height - height, 0) / 2 : 0;
+  pad_left = padding == Padding::kSame ? std::max<Index>(frame_width - width, 0) / 2 : 0;
 }
 
 Index ConvShape::n_kernels() const {
@@ -70,9 +67,8 @@ Index ConvShape::n_kernels() const {
   return count;
 }
 
-Index ConvShape::tap_offset(Index i, Index a, Index b) const {
-  const Index plane = (i * stride + a % stride) * stride + b % stride;
-  return plane * plane_size() + a / stride * pitch + b / stride;
+bool ConvShape::is_dense() const {
+  return full && n_positions() == 1 && kernel_height == height && kernel_width == width;
 }
 
 }  // namespace ebp

@@ -23,25 +23,21 @@ struct ConvShape {
   Padding padding;
   std::vector<std::vector<Index>> sources;  // input maps of each output map, ascending
 
-  // What follows. The image is copied, with its padding, into `stride` x `stride` planes a map, of every
-  // stride-th row and column, so that the values under one kernel tap are a contiguous stretch of a plane for
-  // all output positions at once: output (r, c) is at position r pitch + c.
+  // What follows. The frame is the image with its padding, as far as the windows reach.
   Index out_height, out_width;
   Index pad_top, pad_left;
-  Index plane_height, pitch;  // of one plane
-  Index n_positions;          // from the first to the last output, positions between rows included
-  bool full;                  // every output map sees every input map
+  Index frame_height, frame_width;
+  bool full;  // every output map sees every input map
 
   // Throws std::invalid_argument for sizes or tables that make no sense.
   ConvShape(Index maps_in, Index height, Index width, Index maps_out, Index kernel_height, Index kernel_width,
             Index stride, Padding padding, std::vector<std::vector<Index>> sources);
 
   Index n_taps() const { return kernel_height * kernel_width; }
-  Index n_kernels() const;  // pairs of connected maps
-  Index n_planes() const { return maps_in * stride * stride; }
-  Index plane_size() const { return plane_height * pitch; }
-  // Offset of tap (a, b) of input map i within all planes, for the output at position 0.
-  Index tap_offset(Index i, Index a, Index b) const;
+  Index n_positions() const { return out_height * out_width; }  // outputs of a map
+  Index n_kernels() const;                                      // pairs of connected maps
+  // One output a map from one window, the whole image: a dense layer under another name.
+  bool is_dense() const;
 };
 
 }  // namespace ebp

@@ -12,11 +12,14 @@ void MaxPool2D<T>::for_winners(Index n, const T* x, Body&& body) const {
     for (Index c = 0; c < columns; ++c) {
       const Index corner = row * size * width + c * size;
       Index winner = corner;
+      T largest = x[corner];
       for (Index a = 0; a < size; ++a)
         for (Index b = 0; b < size; ++b) {
           const Index input = corner + a * width + b;
-          // NaN wins, so that it stays visible
-          if (x[input] > x[winner] || x[input] != x[input]) winner = input;
+          // NaN wins, so that it stays visible. Without branches, which nothing could foresee.
+          const bool wins = (x[input] > largest) | (x[input] != x[input]);
+          winner = wins ? input : winner;
+          largest = wins ? x[input] : largest;
         }
       body(row * columns + c, winner);
     }

@@ -14,22 +14,22 @@ using simd::Pack;
 template <class T, class Rule, bool kMomentum>
 class OnlineDense final : public OnlineLayer<T> {
  public:
-  OnlineDense(const Dense<T>& dense, const Sigmoid<T>& sigmoid, T* theta, Index start, RuleState<T>& state,
+  OnlineDense(const DenseSize& size, const Sigmoid<T>& sigmoid, T* theta, Index start, RuleState<T>& state,
               bool running)
       : sigmoid_(sigmoid), state_(state), units_run_(running && state.options.unit_rates()) {
     const auto slice = [start](AlignedVector<T>& vector) {
       return vector.empty() ? nullptr : vector.data() + start;
     };
-    const std::size_t outputs = std::size_t(simd::padded<T>(dense.n_outputs()));
+    const std::size_t outputs = std::size_t(simd::padded<T>(size.n_outputs));
     for (auto* vector : {&output_, &slope_, &delta_, &hy_, &unit_rates_, &unit_curvature_})
       vector->resize(outputs);
-    sweep_ = {dense.n_inputs(),
-              dense.n_outputs(),
+    sweep_ = {size.n_inputs,
+              size.n_outputs,
               theta + start,
               slice(state.velocity),
               slice(state.rates),
               slice(state.curvature),
-              dense.bias(),
+              size.bias,
               delta_.data(),
               hy_.data(),
               unit_rates_.data(),
@@ -150,12 +150,12 @@ class OnlineDense final : public OnlineLayer<T> {
 }  // namespace
 
 template <class T>
-std::unique_ptr<OnlineLayer<T>> make_online_dense(const Dense<T>& dense, const Sigmoid<T>& sigmoid, T* theta,
+std::unique_ptr<OnlineLayer<T>> make_online_dense(const DenseSize& size, const Sigmoid<T>& sigmoid, T* theta,
                                                   Index start, RuleState<T>& state, bool running) {
   const auto make = [&]<class Rule>() -> std::unique_ptr<OnlineLayer<T>> {
     if (state.options.momentum != 0)
-      return std::make_unique<OnlineDense<T, Rule, true>>(dense, sigmoid, theta, start, state, running);
-    return std::make_unique<OnlineDense<T, Rule, false>>(dense, sigmoid, theta, start, state, running);
+      return std::make_unique<OnlineDense<T, Rule, true>>(size, sigmoid, theta, start, state, running);
+    return std::make_unique<OnlineDense<T, Rule, false>>(size, sigmoid, theta, start, state, running);
   };
   const auto choose = [&]<bool kDecay>() {
     if (state.options.unit_rates()) return make.template operator()<online::UnitRate<T, kDecay>>();
@@ -166,9 +166,9 @@ std::unique_ptr<OnlineLayer<T>> make_online_dense(const Dense<T>& dense, const S
                                          : choose.template operator()<false>();
 }
 
-template std::unique_ptr<OnlineLayer<float>> make_online_dense(const Dense<float>&, const Sigmoid<float>&,
+template std::unique_ptr<OnlineLayer<float>> make_online_dense(const DenseSize&, const Sigmoid<float>&,
                                                                float*, Index, RuleState<float>&, bool);
-template std::unique_ptr<OnlineLayer<double>> make_online_dense(const Dense<double>&, const Sigmoid<double>&,
+template std::unique_ptr<OnlineLayer<double>> make_online_dense(const DenseSize&, const Sigmoid<double>&,
                                                                 double*, Index, RuleState<double>&, bool);
 
 }  // namespace ebp

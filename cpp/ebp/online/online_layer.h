@@ -4,10 +4,16 @@
 #include <memory>
 
 #include "ebp/nn/activation.h"
-#include "ebp/nn/dense.h"
-#include "ebp/online/rule_state.h"
+#include "ebp/nn/conv.h"
+#include "ebp/online/online_step.h"
 
 namespace ebp {
+
+// What a dense layer's sweeps must know of it.
+struct DenseSize {
+  Index n_inputs, n_outputs;
+  bool bias;
+};
 
 // Index letters: i inputs, o outputs of the layer. What layers hand each other has room for whole packs,
 // simd::padded(i) and simd::padded(o). A layer sees its samples strictly one after the other:
@@ -33,11 +39,23 @@ class OnlineLayer {
   virtual void backward(const T* e, const T* c, T* e_below, T* c_below) = 0;
 };
 
-// A dense layer with its activation; `start` is its slice's offset in theta. With `running`, SDLM's curvature
-// follows (62) at every sample; otherwise the rates of the state stay as they are.
+// Places of the layers in the whole: `theta` and `state` are the network's, `start` is the offset of the
+// layer's slice. With `running`, SDLM's curvature follows (62) at every sample; otherwise the rates of the
+// state stay as they are.
+
+// A dense layer with its activation.
 template <class T>
-std::unique_ptr<OnlineLayer<T>> make_online_dense(const Dense<T>& dense, const Sigmoid<T>& sigmoid, T* theta,
+std::unique_ptr<OnlineLayer<T>> make_online_dense(const DenseSize& size, const Sigmoid<T>& sigmoid, T* theta,
                                                   Index start, RuleState<T>& state, bool running);
+
+// A convolution with its activation.
+template <class T>
+std::unique_ptr<OnlineLayer<T>> make_online_conv(const Conv2D<T>& conv, const Sigmoid<T>& sigmoid, T* theta,
+                                                 Index start, RuleState<T>& state, bool running);
+
+// An activation that follows neither.
+template <class T>
+std::unique_ptr<OnlineLayer<T>> make_online_activation(const Activation<T>& activation);
 
 // Any other module, by its batch passes on single rows.
 template <class T>

@@ -13,12 +13,8 @@ class OnlineModule final : public OnlineLayer<T> {
   OnlineModule(const Module<T>& module, T* theta, Index start, RuleState<T>& state, bool running)
       : module_(module),
         theta_(theta + start),
-        state_(state),
-        part_(state.part(start, module.n_parameters())),
-        running_(running),
-        output_(std::size_t(simd::padded<T>(module.n_outputs()))),
-        gradient_(std::size_t(module.n_parameters())),
-        curvature_(std::size_t(running ? module.n_parameters() : 0)) {}
+        step_(module, theta, start, state, running),
+        output_(std::size_t(simd::padded<T>(module.n_outputs()))) {}
 
   void begin() override {}
   void finish() override {}
@@ -32,24 +28,17 @@ class OnlineModule final : public OnlineLayer<T> {
   }
 
   void backward(const T* e, const T* c, T* e_below, T* c_below) override {
-    std::fill(gradient_.begin(), gradient_.end(), T(0));
-    module_.backward(1, theta_, x_, e, e_below, gradient_.data());
-    if (running_) {
-      std::fill(curvature_.begin(), curvature_.end(), T(0));
-      module_.backward_curvature(1, theta_, x_, c, c_below, curvature_.data());
-      state_.average_curvature(part_, curvature_.data());
-      state_.refresh_rates(part_);
-    }
-    state_.apply(part_, gradient_.data(), theta_);
+    std::fill_n(step_.gradient(), module_.n_parameters(), T(0));
+    module_.backward(1, theta_, x_, e, e_below, step_.gradient());
+    if (c) step_.take_curvature(x_, c, c_below);
+    step_.apply();
   }
 
  private:
   const Module<T>& module_;
   T* theta_;
-  RuleState<T>& state_;
-  typename RuleState<T>::Part part_;
-  bool running_;
-  AlignedVector<T> output_, gradient_, curvature_;
+  OnlineStep<T> step_;
+  AlignedVector<T> output_;
   const T* x_ = nullptr;  // input of the present sample
 };
 

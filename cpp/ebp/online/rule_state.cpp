@@ -90,11 +90,14 @@ void RuleState<T>::apply(const Part& part, const T* g, T* theta) {
     const T *rate = rates.data() + block.start, *gradient = g + offset;
     T* w = theta + offset;
     T* v = velocity.empty() ? nullptr : velocity.data() + block.start;
-    for (Index k = 0; k < block.size(); ++k) {
-      T step = -rate[k] * (gradient[k] + decay * w[k]);
-      if (v) v[k] = step += momentum * v[k];
-      w[k] += step;
-    }
+    simd::for_lanes<T>(block.size(), [=](Index k, auto lanes) {
+      simd::Pack<T> step = -lanes.load(rate + k) * (lanes.load(gradient + k) + decay * lanes.load(w + k));
+      if (v) {
+        step += momentum * lanes.load(v + k);
+        lanes.store(v + k, step);
+      }
+      lanes.store(w + k, lanes.load(w + k) + step);
+    });
   }
 }
 

@@ -2,16 +2,18 @@
 
 #include <algorithm>
 
+#include "ebp/nn/activation.h"
+#include "ebp/nn/conv.h"
+#include "ebp/nn/dense.h"
+
 namespace ebp {
 namespace {
 
-// The activation that follows module s, or the identity.
+// Module s if it is an activation, else null.
 template <class T>
-Sigmoid<T> sigmoid_after(const Network<T>& network, std::size_t s) {
-  if (s + 1 < network.stages().size())
-    if (const auto* activation = dynamic_cast<const Activation<T>*>(network.stages()[s + 1].module.get()))
-      return activation->sigmoid();
-  return {Function::kIdentity, T(0)};
+const Activation<T>* activation_at(const Network<T>& network, std::size_t s) {
+  if (s >= network.stages().size()) return nullptr;
+  return dynamic_cast<const Activation<T>*>(network.stages()[s].module.get());
 }
 
 }  // namespace
@@ -20,17 +22,9 @@ template <class T>
 StreamingEngine<T>::StreamingEngine(Network<T>& network, RuleState<T>& state, bool running)
     : network_(network), running_(running) {
   const auto& stages = network.stages();
-  for (std::size_t s = 0; s < stages.size(); ++s) {
-    const Module<T>& module = *stages[s].module;
-    const auto* dense = dynamic_cast<const Dense<T>*>(&module);
-    const bool follows_dense = s > 0 && dynamic_cast<const Activation<T>*>(&module) &&
-                               dynamic_cast<const Dense<T>*>(stages[s - 1].module.get());
-    if (follows_dense) continue;
-    T* theta = network.parameters();
-    layers_.push_back(
-        dense ? make_online_dense(*dense, sigmoid_after(network, s), theta, stages[s].start, state, running)
-              : make_online_module(module, theta, stages[s].start, state, running));
-    const std::size_t width = std::size_t(simd::padded<T>(module.n_outputs()));
+  for (std::size_t s = 0; s < stages.size();) {
+    s += add_layer(network, s, state);
+    const std::size_t width = std::size_t(simd::padded<T>(stages[s - 1].module->n_outputs()));
     errors_.emplace_back(width);
     curvatures_.emplace_back(running_ ? width : 0);
   }
@@ -38,6 +32,30 @@ StreamingEngine<T>::StreamingEngine(Network<T>& network, RuleState<T>& state, bo
   const Module<T>& last = *stages.back().module;
   if (running && layers_.size() > 1 && network.loss().seeds_below(last))
     seed_below_.resize(std::size_t(last.n_inputs()));
+}
+
+template <class T>
+std::size_t StreamingEngine<T>::add_layer(Network<T>& network, std::size_t s, RuleState<T>& state) {
+  const Module<T>& module = *network.stages()[s].module;
+  const Index start = network.stages()[s].start;
+  const Activation<T>* follows = activation_at(network, s + 1);
+  const Sigmoid<T> sigmoid = follows ? follows->sigmoid() : Sigmoid<T>{Function::kIdentity, T(0)};
+  T* theta = network.parameters();
+  const auto* dense = dynamic_cast<const Dense<T>*>(&module);
+  const auto* conv = dynamic_cast<const Conv2D<T>*>(&module);
+  if (dense || (conv && conv->shape().is_dense())) {
+    const DenseSize size{module.n_inputs(), module.n_outputs(), dense ? dense->bias() : conv->bias()};
+    layers_.push_back(make_online_dense(size, sigmoid, theta, start, state, running_));
+  } else if (conv) {
+    layers_.push_back(make_online_conv(*conv, sigmoid, theta, start, state, running_));
+  } else if (const Activation<T>* activation = activation_at(network, s)) {
+    layers_.push_back(make_online_activation(*activation));
+    return 1;
+  } else {
+    layers_.push_back(make_online_module(module, theta, start, state, running_));
+    return 1;
+  }
+  return follows ? 2 : 1;
 }
 
 template <class T>

@@ -31,6 +31,9 @@ class StreamingEngine {
   void learn(const T* t, T weight);
 
  private:
+  // Appends the layer that begins with module s; returns the number of modules it consists of.
+  std::size_t add_layer(Network<T>& network, std::size_t s, RuleState<T>& state);
+
   Network<T>& network_;
   bool running_;
   std::vector<std::unique_ptr<OnlineLayer<T>>> layers_;

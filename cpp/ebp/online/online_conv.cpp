@@ -1,0 +1,140 @@
+#include <algorithm>
+
+#include "ebp/base/simd.h"
+#include "ebp/online/online_layer.h"
+
+namespace ebp {
+namespace {
+
+using simd::kLanes;
+using simd::Pack;
+
+// Keeps the input, as the products take it, and the slopes from the forward pass for the backward pass.
+template <class T>
+class OnlineConv final : public OnlineLayer<T> {
+ public:
+  OnlineConv(const Conv2D<T>& conv, const Sigmoid<T>& sigmoid, T* theta, Index start, RuleState<T>& state,
+             bool running)
+      : conv_(conv),
+        plan_(conv.plan()),
+        sigmoid_(sigmoid),
+        theta_(theta + start),
+        bias_(conv.bias() ? theta_ + conv.n_parameters() - conv.shape().maps_out : nullptr),
+        step_(conv, theta, start, state, running),
+        table_(std::size_t(plan_.table_size())),
+        frame_(std::size_t(plan_.frame_size())),
+        columns_(std::size_t(plan_.columns_size())),
+        totals_(std::size_t(plan_.totals_size())),
+        slopes_(totals_.size()),
+        deltas_(std::size_t(plan_.deltas_size())),
+        curvatures_(running ? std::size_t(conv.n_outputs() + kLanes<T>) : 0),
+        output_(std::size_t(conv.n_outputs() + kLanes<T>)) {}
+
+  void begin() override {}
+  void finish() override {}
+  void publish() override {}
+  void discard() override {}
+
+  const T* forward(const T* x) override {
+    plan_.fill_frame(x, frame_.data());
+    plan_.fill_columns(frame_.data(), columns_.data());
+    plan_.product(plan_.table(theta_, table_.data()), columns_.data(), totals_.data());
+    activate();
+    x_ = x;
+    return output_.data();
+  }
+
+  void backward(const T* e, const T* c, T* e_below, T* c_below) override {
+    take_error(e);
+    T* gradient = step_.gradient();
+    plan_.correlate(deltas_.data(), columns_.data(), false, gradient);
+    if (bias_) sum_deltas(gradient + (bias_ - theta_));
+    if (e_below) {
+      plan_.transposed_product(theta_, deltas_.data(), frame_.data());
+      plan_.fold_frame(frame_.data(), false, e_below);
+    }
+    if (c) {
+      take_curvature(c);
+      step_.take_curvature(x_, curvatures_.data(), c_below);
+    }
+    step_.apply();
+  }
+
+ private:
+  // Outputs and slopes from the totals. A map's outputs are written in whole packs, which the next map's
+  // overwrite where they reach into it.
+  void activate() {
+    const Index units = plan_.shape().n_positions(), step = plan_.totals_step();
+    for (Index o = 0; o < plan_.shape().maps_out; ++o) {
+      const T *totals = totals_.data() + o * step, bias = bias_ ? bias_[o] : T(0);
+      T *slopes = slopes_.data() + o * step, *outputs = output_.data() + o * units;
+      for (Index k = 0; k < step; k += kLanes<T>) {
+        Pack<T> value, slope;
+        sigmoid_.value_and_slope(simd::load(totals + k) + bias, value, slope);
+        simd::store(outputs + k, value);
+        simd::store(slopes + k, slope);
+      }
+    }
+  }
+
+  // delta = f' e: (4)
+  void take_error(const T* e) {
+    const Index units = plan_.shape().n_positions();
+    const T* slopes = slopes_.data();
+    T* deltas = deltas_.data() + plan_.deltas_start();
+    for (Index o = 0; o < plan_.shape().maps_out; ++o) {
+      simd::for_lanes<T>(units, [&](Index k, auto lanes) {
+        simd::store(deltas + k, simd::load(slopes + k) * lanes.load(e + k));
+      });
+      e += units;
+      slopes += plan_.totals_step();
+      deltas += plan_.deltas_step();
+    }
+  }
+
+  // f'^2 c: (54)
+  void take_curvature(const T* c) {
+    const Index units = plan_.shape().n_positions();
+    for (Index o = 0; o < plan_.shape().maps_out; ++o) {
+      const T *slopes = slopes_.data() + o * plan_.totals_step(), *from = c + o * units;
+      T* to = curvatures_.data() + o * units;
+      simd::for_lanes<T>(units, [&](Index k, auto lanes) {
+        const Pack<T> slope = simd::load(slopes + k);
+        simd::store(to + k, slope * slope * lanes.load(from + k));
+      });
+    }
+  }
+
+  void sum_deltas(T* sums) const {
+    const T* deltas = deltas_.data() + plan_.deltas_start();
+    for (Index o = 0; o < plan_.shape().maps_out; ++o, deltas += plan_.deltas_step()) {
+      Pack<T> sum{};
+      for (Index k = 0; k < plan_.totals_step(); k += kLanes<T>) sum += simd::load(deltas + k);
+      sums[o] = simd::sum<T>(sum);
+    }
+  }
+
+  const Conv2D<T>& conv_;
+  const ConvPlan<T>& plan_;
+  Sigmoid<T> sigmoid_;
+  T* theta_;
+  const T* bias_;  // null without
+  OnlineStep<T> step_;
+  AlignedVector<T> table_, frame_, columns_, totals_, slopes_, deltas_, curvatures_, output_;
+  const T* x_ = nullptr;  // input of the present sample
+};
+
+}  // namespace
+
+template <class T>
+std::unique_ptr<OnlineLayer<T>> make_online_conv(const Conv2D<T>& conv, const Sigmoid<T>& sigmoid, T* theta,
+                                                 Index start, RuleState<T>& state, bool running) {
+  return std::make_unique<OnlineConv<T>>(conv, sigmoid, theta, start, state, running);
+}
+
+template std::unique_ptr<OnlineLayer<float>> make_online_conv(const Conv2D<float>&, const Sigmoid<float>&,
+                                                              float*, Index, RuleState<float>&, bool);
+template std::unique_ptr<OnlineLayer<double>> make_online_conv(const Conv2D<double>&, const Sigmoid<double>&,
+                                                               double*, Index, RuleState<double>&, bool);
+
+}  // namespace ebp
