@@ -1,10 +1,19 @@
-"""The one list of convolutions that the tests run over, and data for the other modules and the losses."""
+"""The lists of convolutions and of all other modules that the tests run over, and data for the losses."""
 
 from dataclasses import dataclass
 
 import numpy as np
 from checks import module_inputs
-from reference_grid import Conv2D, GaussianRBF
+from reference import ACTIVATIONS, Activation, Dense
+from reference_grid import (
+    AveragePool2D,
+    Conv2D,
+    EuclideanRBF,
+    GaussianRBF,
+    MapScale,
+    MaxPool2D,
+    WindowSum2D,
+)
 
 # Sources of each map of LeNet-5's C3, from LeCun, Bottou, Bengio and Haffner (1998), table I.
 LENET_C3 = [
@@ -128,6 +137,59 @@ def inputs_of(module, n, rng):
     if isinstance(module, GaussianRBF):
         inputs[0][-module.n_out :] = rng.uniform(0.7, 2.0, module.n_out)
     return inputs
+
+
+@dataclass(frozen=True)
+class ModuleCase:
+    """A module of the core, by its name and arguments, and the oracle of it."""
+
+    oracle_module: object
+    kind: str
+    arguments: tuple
+
+    def __str__(self):
+        oracle = self.oracle_module
+        detail = getattr(oracle, "name", "-fixed" if getattr(oracle, "codes", None) is not None else "")
+        return f"{type(oracle).__name__}-{oracle.n_in}-{oracle.n_out}{detail}"
+
+    def oracle(self):
+        return self.oracle_module
+
+    def core(self, bits):
+        import ebp  # here, so that the oracle's own tests run without the package
+
+        dtype = np.float32 if bits == 32 else np.float64
+        arguments = [a.astype(dtype) if isinstance(a, np.ndarray) else a for a in self.arguments]
+        return getattr(ebp._core, f"{self.kind}{bits}")(*arguments)
+
+    def inputs(self, n, rng):
+        return inputs_of(self.oracle_module, n, rng)
+
+
+def _same(make, *arguments):
+    """A module whose oracle takes the same arguments."""
+    return ModuleCase(make(*arguments), make.__name__, arguments)
+
+
+CODES = np.array([[1.0, -1, 1, 1], [-1, -1, 1, -1]])
+
+# Every module but convolution, and one line of that.
+MODULES = [
+    *[_same(Dense, *arguments) for arguments in [(1, 1, True), (5, 3, True), (3, 7, False)]],
+    *[_same(Activation, 6, name, twist) for name in ACTIVATIONS for twist in (0.0, 0.1)],
+    _same(Conv2D, 2, 5, 6, 3, 3, 2, 1, "valid", full(2, 3), True),
+    *[_same(WindowSum2D, *arguments) for arguments in [(2, 4, 6, 2), (1, 3, 3, 3), (5, 1, 7, 1)]],
+    ModuleCase(WindowSum2D(3, 2, 6, 2, 0.3), "WindowSum2D", (3, 2, 6, 2, 0.3)),
+    ModuleCase(AveragePool2D(3, 6, 3, 3), "WindowSum2D", (3, 6, 3, 3, 1 / 9)),
+    ModuleCase(AveragePool2D(1, 2, 2, 1), "WindowSum2D", (1, 2, 2, 1, 1.0)),
+    ModuleCase(MapScale(1, 1), "MapScale", (1, 1, 4)),
+    ModuleCase(MapScale(3, 5), "MapScale", (3, 5, 9)),
+    *[_same(MaxPool2D, *arguments) for arguments in [(2, 4, 6, 2), (1, 3, 6, 3), (3, 5, 1, 1)]],
+    *[_same(EuclideanRBF, *arguments) for arguments in [(1, 1), (5, 3), (2, 17)]],
+    ModuleCase(EuclideanRBF(4, 2, codes=CODES), "EuclideanRBF", (CODES,)),
+    ModuleCase(EuclideanRBF(1, 4, codes=CODES[:1].T / 3), "EuclideanRBF", (CODES[:1].T / 3,)),
+    *[_same(GaussianRBF, *arguments) for arguments in [(1, 1), (3, 4), (7, 2)]],
+]
 
 
 def loss_data(name, rng):

@@ -65,7 +65,8 @@ class Activation:
     n_parameters = 0
 
     def __init__(self, width, name, twist=0.0):
-        self.width, self.name, self.twist = width, name, twist
+        self.n_in = self.n_out = width
+        self.name, self.twist = name, twist
 
     def slope(self, X):
         return activation_slope(self.name, X, self.twist)
@@ -195,6 +196,7 @@ class MLP:
             start, width = end, units
         self.n_parameters, self.n_outputs = start, width
         self.fan_in = np.concatenate(self.fan_in)
+        self.shares = np.ones(start, int)  # connections that use each parameter
         self.is_bias = np.zeros(start, bool)
         for name, where, _ in self.slices:
             self.is_bias[where] = name.endswith("bias")

@@ -129,7 +129,9 @@ class _Windows:
 class WindowSum2D(_Windows):
     """y = the sum over each window, times `factor`."""
 
-    factor = 1.0
+    def __init__(self, maps, height, width, size, factor=1.0):
+        super().__init__(maps, height, width, size)
+        self.factor = factor
 
     def spread(self, Y, factor):
         return self.image(np.repeat(factor * Y[:, :, None], self.shape[2] ** 2, axis=2))
@@ -154,8 +156,7 @@ class AveragePool2D(WindowSum2D):
     """y = the mean over each window."""
 
     def __init__(self, maps, height, width, size):
-        super().__init__(maps, height, width, size)
-        self.factor = 1 / size**2
+        super().__init__(maps, height, width, size, 1 / size**2)
 
 
 class MaxPool2D(_Windows):

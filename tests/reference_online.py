@@ -39,7 +39,8 @@ def train_sgd(
 ):  # fmt: skip
     """Stochastic gradient descent, (11), with the momentum of section 4.7."""
     weight = np.ones(len(X)) if sample_weight is None else np.asarray(sample_weight, float)
-    rates = np.full(mlp.n_parameters, rate) / (np.sqrt(mlp.fan_in) if scale == "fan_in" else 1.0)
+    connections = mlp.fan_in * mlp.shares if scale == "fan_in" else np.ones(mlp.n_parameters)
+    rates = rate / np.sqrt(connections)
     velocity = np.zeros(mlp.n_parameters) if velocity is None else velocity
     losses = []
     for rows in _batches(len(X), order, batch_size):

@@ -109,6 +109,23 @@ def test_the_stub_names_all_of_the_extension():
     assert not missing
 
 
+def test_the_stub_names_all_arguments():
+    """pybind11 writes the signature of every function into the first line of its docstring."""
+    compared = 0
+    for node in ast.parse((ROOT / "python/ebp/_core.pyi").read_text()).body:
+        if not isinstance(node, ast.ClassDef):
+            continue
+        for method in (part for part in node.body if isinstance(part, ast.FunctionDef)):
+            function = getattr(getattr(ebp._core.module, node.name), method.name)
+            signature = re.match(r"\w+\((self.*)\) -> ", getattr(function, "__doc__", None) or "")
+            if signature and not method.decorator_list:
+                names = re.findall(r"(\w+): (?![^\[]*\])", signature.group(1))
+                given = [*method.args.args, *method.args.kwonlyargs]
+                assert names == [argument.arg for argument in given], f"{node.name}.{method.name}"
+                compared += 1
+    assert compared > 50
+
+
 def test_public_classes_name_their_public_module():
     """Pickles written with one instruction-set level must load with another."""
     for value in (ebp.Network, ebp.layers.Dense, ebp.rules.SGD, ebp.rules.SDLM):

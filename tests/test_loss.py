@@ -1,10 +1,10 @@
-"""The losses with their first and second derivatives."""
+"""The losses with their first and second derivatives; "map" has a file of its own."""
 
 import ebp
 import numpy as np
 import pytest
 from checks import assert_close, check_loss
-from reference import LOSSES, Loss
+from reference import LOSSES, Loss, central_differences
 from reference_grid import Loss as GridLoss
 
 SHAPES = [(name, n, k) for name in LOSSES for n, k in [(1, 3), (7, 5), (33, 17), (7, 1)]]
@@ -80,19 +80,58 @@ def test_nan_passes_through(name):
     assert np.isnan(loss.gradient(outputs, targets)).any(axis=1).tolist() == [True, False]
 
 
+CORNERS = [
+    ("absolute_error", {}),
+    ("hinge", {}),
+    ("huber", {}),
+    ("huber", {"delta": 0.25}),
+    ("huber", {"delta": 2.5}),
+]
+EVERY_CORNER = pytest.mark.parametrize(("name", "options"), CORNERS, ids=str)
+
+
 @pytest.mark.parametrize(("dtype", "tolerance"), [(np.float64, 1e-12), (np.float32, 1e-5)])
-@pytest.mark.parametrize("name", ["absolute_error", "huber", "hinge"])
-def test_losses_with_corners_equal_the_oracle(name, dtype, tolerance, draw):
+@EVERY_CORNER
+def test_losses_with_corners_equal_the_oracle(name, options, dtype, tolerance, draw):
     outputs, _, V = (array.astype(dtype) for array in draw(33, 5))
     targets = np.where(V > 0, 1, -1).astype(dtype)
-    got = (ebp._core.Loss64 if dtype is np.float64 else ebp._core.Loss32)(name)
-    oracle, exact = GridLoss(name), [a.astype(float) for a in (outputs, targets, V)]
+    got = (ebp._core.Loss64 if dtype is np.float64 else ebp._core.Loss32)(name, **options)
+    oracle, exact = GridLoss(name, **options), [a.astype(float) for a in (outputs, targets, V)]
     assert_close(got.value(outputs, targets), oracle.value(*exact[:2]), tolerance, "value")
     assert_close(got.gradient(outputs, targets), oracle.gradient(*exact[:2]), tolerance, "gradient")
     curvature = oracle.curvature(*exact[:2])
     np.testing.assert_array_equal(got.curvature(outputs, targets), curvature)
     np.testing.assert_allclose(got.curvature_product(outputs, targets, V), curvature * V)
     assert (curvature.any() and not curvature.all()) == (name == "huber")
+
+
+@EVERY_CORNER
+def test_losses_with_corners_agree_with_differences(name, options, draw):
+    """Away from the corners, where straight pieces have no curvature."""
+    outputs, _, V = draw(7, 5)
+    targets, loss = np.where(V > 0, 1.0, -1.0), ebp._core.Loss64(name, **options)
+    if name == "huber":
+        check_loss(loss, outputs, targets, V)
+        return
+    slopes = central_differences(lambda o: loss.value(o, targets), outputs)
+    assert_close(loss.gradient(outputs, targets), np.einsum("nnk->nk", slopes), 1e-7)
+    assert not central_differences(lambda o: loss.gradient(o, targets), outputs).any()
+
+
+def test_slopes_in_the_corners():
+    """Where there are two, the flat one or 0 between them; the curvature of huber there is the square's."""
+    ones = np.ones((1, 1))
+    assert ebp._core.Loss64("absolute_error").gradient(ones, ones).tolist() == [[0.0]]
+    assert ebp._core.Loss64("hinge").gradient(ones, ones).tolist() == [[0.0]]
+    huber = ebp._core.Loss64("huber", delta=2.0)
+    assert huber.gradient(3 * ones, ones).tolist() == [[2.0]]
+    assert huber.curvature(3 * ones, ones).tolist() == [[1.0]]
+
+
+def test_losses_without_those_settings_ignore_them():
+    o, t = np.array([[0.5, -3.0]]), np.array([[1.0, 1.0]])
+    for name in ("squared_error", "absolute_error", "hinge"):
+        assert ebp._core.Loss64(name, delta=0.1, j=5.0).value(o, t) == ebp._core.Loss64(name).value(o, t)
 
 
 @pytest.mark.parametrize("name", ["absolute_error", "huber", "hinge"])

@@ -21,7 +21,7 @@ SHAPES = [(1, 1, 1), (1, 3, 5), (7, 5, 3), (3, 7, 7)]
 
 
 def activation_inputs(module, rng, n=5):
-    theta, dtheta, X, *rest = module_inputs(module, n, module.width, module.width, rng)
+    theta, dtheta, X, *rest = module_inputs(module, n, module.n_in, module.n_in, rng)
     X[np.abs(X) < 1e-3] = 0.5  # differences stay off the kink of relu
     return [theta, dtheta, X, *rest]
 
