@@ -1,15 +1,16 @@
-"""Tasks, data, oracles and C compilation shared by the benchmarks; no library is measured here."""
+"""What tasks and peers are, comparison of answers and C compilation; no library is measured here."""
 
 from __future__ import annotations
 
 import ctypes
+import importlib
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
-from itertools import pairwise
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -24,33 +25,6 @@ ONE_THREAD = {
     "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false",
 }
 
-
-@dataclass(frozen=True)
-class Task:
-    """One network and how many different rows a pass has.
-
-    `compiled_rows` serve peers that run a whole pass in compiled code, `interpreted_rows` those that go
-    through Python for every sample; both are enough that the cost of starting a pass does not count.
-    """
-
-    layers: tuple[int, ...]
-    rate: float
-    compiled_rows: int
-    interpreted_rows: int
-
-    @property
-    def n_weights(self) -> int:
-        return sum(i * o for i, o in pairwise(self.layers))
-
-
-TASKS = {
-    "A": Task((16, 16, 2), 0.01, 20_000, 2_000),
-    "B": Task((64, 32, 10), 0.01, 20_000, 2_000),
-    "C": Task((784, 30, 10), 0.001, 8_000, 2_000),
-    "D": Task((784, 300, 10), 0.001, 2_000, 1_000),
-    "E": Task((784, 500, 300, 10), 0.001, 1_000, 500),
-}
-
 SDLM_MU = 0.02
 SDLM_RATE = 5e-4
 
@@ -59,10 +33,10 @@ SDLM_RATE = 5e-4
 class Problem:
     """Data and initial parameters of a task: float32, C-contiguous, on 64-byte boundaries.
 
-    `inputs` (rows, layers[0]), `targets` (rows, layers[-1]); per layer `weights` (out, in), `biases` (out,).
+    `inputs` (rows, ...) and `targets` (rows, outputs); per layer with parameters `weights`, such as
+    (out, in) or (maps, input maps, height, width), and `biases`.
     """
 
-    task: str
     rate: float
     inputs: np.ndarray
     targets: np.ndarray
@@ -71,7 +45,8 @@ class Problem:
 
     @property
     def layers(self) -> tuple[int, ...]:
-        return TASKS[self.task].layers
+        """Widths of a fully connected network, inputs first."""
+        return self.weights[0].shape[1], *map(len, self.biases)
 
     @property
     def hessian_samples(self) -> int:
@@ -83,12 +58,69 @@ class Problem:
 class Training:
     """What a peer hands over: `run()` makes one online pass of `samples` updates from where it stands.
 
-    `parameters()` reads the current parameters as [W0, b0, W1, b1, ...], W as (out, in).
+    `parameters()` reads the current parameters as [W0, b0, W1, b1, ...], shaped as in `Problem`.
     """
 
     samples: int
     run: Callable[[], object]
     parameters: Callable[[], list[np.ndarray]]
+
+
+@dataclass(frozen=True)
+class Peer:
+    """One way to train online.
+
+    `builder` is "module:function" in peers/, a function from Problem to Training. `compiled`: the whole
+    pass runs outside Python. `method` tells `Task.reference` what is computed.
+    """
+
+    builder: str
+    description: str
+    compiled: bool = True
+    method: str = "sgd"
+
+    def build(self, problem: Problem) -> Training:
+        """Set up the training; ImportError where the library is absent."""
+        module, function = self.builder.split(":")
+        return getattr(importlib.import_module(f"peers.{module}"), function)(problem)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task(ABC):
+    """A network, named by its label, with its data, the right answer, and who can train it.
+
+    `compiled_rows` serve peers that run a whole pass in compiled code, `interpreted_rows` those that go
+    through Python for every sample; both are enough that the cost of starting a pass does not count. The
+    answer is checked after `check_rows`.
+    """
+
+    label: str
+    rate: float
+    compiled_rows: int
+    interpreted_rows: int
+    peers: Mapping[str, Peer] = field(repr=False)
+    check_rows: int = 300
+
+    @property
+    @abstractmethod
+    def n_weights(self) -> int:
+        """Weights without biases."""
+
+    @property
+    @abstractmethod
+    def operations(self) -> int:
+        """Fewest floating point operations of one update, a multiply-add counted as two."""
+
+    @abstractmethod
+    def problem(self, rows: int) -> Problem:
+        """Data and initial parameters; always the same."""
+
+    @abstractmethod
+    def reference(self, problem: Problem, method: str = "sgd") -> list[np.ndarray]:
+        """Parameters [W0, b0, ...] after one online pass in float64; `method` is a peer's."""
+
+
+# Numbers
 
 
 def aligned(array, alignment: int = 64) -> np.ndarray:
@@ -101,71 +133,9 @@ def aligned(array, alignment: int = 64) -> np.ndarray:
     return copy
 
 
-def make_problem(task: str, rows: int) -> Problem:
-    """Normal inputs, targets in ±0.9, weights uniform in ±1/sqrt(fan-in), biases 0; always the same."""
-    layers = TASKS[task].layers
-    rng = np.random.default_rng(1998)
-    weights = [rng.uniform(-1, 1, (o, i)) / np.sqrt(i) for i, o in pairwise(layers)]
-    return Problem(
-        task=task,
-        rate=TASKS[task].rate,
-        inputs=aligned(rng.standard_normal((rows, layers[0]))),
-        targets=aligned(rng.uniform(-0.9, 0.9, (rows, layers[-1]))),
-        weights=[aligned(w) for w in weights],
-        biases=[aligned(np.zeros(len(w))) for w in weights],
-    )
-
-
-# Oracles: the definition written out in float64, one sample at a time.
-
-
-def _forward(weights, biases, x, linear_output):
-    """Outputs of every level, input first."""
-    outputs = [x]
-    for w, b in zip(weights, biases, strict=True):
-        outputs.append(np.tanh(w @ outputs[-1] + b))
-    if linear_output:
-        outputs[-1] = weights[-1] @ outputs[-2] + biases[-1]
-    return outputs
-
-
-def _mean_curvature(problem, weights, biases):
-    """Mean of the diagonal Gauss-Newton back-propagation, paper equations (54)-(56)."""
-    rows = problem.hessian_samples
-    curvature = [[np.zeros_like(w), np.zeros_like(b)] for w, b in zip(weights, biases, strict=True)]
-    for x in problem.inputs[:rows].astype(float):
-        outputs = _forward(weights, biases, x, linear_output=False)
-        below = np.ones(len(outputs[-1]))
-        for layer in reversed(range(len(weights))):
-            total = below * (1 - outputs[layer + 1] ** 2) ** 2
-            curvature[layer][0] += np.outer(total, outputs[layer] ** 2) / rows
-            curvature[layer][1] += total / rows
-            below = (weights[layer] ** 2).T @ total
-    return curvature
-
-
-def reference_parameters(problem: Problem, method: str = "sgd") -> list[np.ndarray]:
-    """Parameters [W0, b0, ...] after one online pass in float64.
-
-    `method` is "sgd", "sgd, linear output" (scikit-learn's regressor has one) or "sdlm" (frozen rates).
-    """
-    linear_output = method == "sgd, linear output"
-    weights = [w.astype(float) for w in problem.weights]
-    biases = [b.astype(float) for b in problem.biases]
-    rates = [(problem.rate, problem.rate)] * len(weights)
-    if method == "sdlm":
-        curvature = _mean_curvature(problem, weights, biases)
-        rates = [(SDLM_RATE / (hw + SDLM_MU), SDLM_RATE / (hb + SDLM_MU)) for hw, hb in curvature]
-    for x, t in zip(problem.inputs.astype(float), problem.targets.astype(float), strict=True):
-        outputs = _forward(weights, biases, x, linear_output)
-        error = outputs[-1] - t
-        delta = error if linear_output else error * (1 - outputs[-1] ** 2)
-        for layer in reversed(range(len(weights))):
-            below = (weights[layer].T @ delta) * (1 - outputs[layer] ** 2)
-            weights[layer] -= rates[layer][0] * np.outer(delta, outputs[layer])
-            biases[layer] -= rates[layer][1] * delta
-            delta = below
-    return [p for pair in zip(weights, biases, strict=True) for p in pair]
+def initial_parameters(problem: Problem) -> list[np.ndarray]:
+    """[W0, b0, W1, b1, ...] before training."""
+    return [p for pair in zip(problem.weights, problem.biases, strict=True) for p in pair]
 
 
 def relative_difference(found, expected, start) -> float:
@@ -174,11 +144,6 @@ def relative_difference(found, expected, start) -> float:
         return float("inf")
     change = max(np.abs(e - s).max() for e, s in zip(expected, start, strict=True))
     return float(max(np.abs(f - e).max() for f, e in zip(found, expected, strict=True)) / change)
-
-
-def initial_parameters(problem: Problem) -> list[np.ndarray]:
-    """[W0, b0, W1, b1, ...] before training."""
-    return [p for pair in zip(problem.weights, problem.biases, strict=True) for p in pair]
 
 
 # Processes and C

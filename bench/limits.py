@@ -1,4 +1,4 @@
-"""Ceilings of one core, and the samples per second they allow on tasks A-E.
+"""Ceilings of one core, and the samples per second they allow on tasks A-H.
 
     python bench/limits.py --cpu 0 --json limits.json
 
@@ -21,9 +21,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import common
+import dense_tasks
+import lenet_tasks
 import machine
 import numpy as np
-from common import TASKS
+from common import Task
+
+TASKS = {**dense_tasks.TASKS, **lenet_tasks.TASKS}
 
 SOURCE = Path(__file__).with_name("limits.c")
 SETS_KB = [16, 32, 64, 128, 256, 512, 768, 1024, 2048, 4096, 8192, 16384, 32768, 65536]
@@ -81,20 +85,16 @@ class Limits:
         return read, _rate(lambda n: self._update(address, count, n, 0.0), 8 * count)
 
 
-def task_ceilings(task: str, flops: float, read: float, update: float) -> dict:
-    """Samples per second that arithmetic and memory traffic allow.
-
-    Six operations a weight (forward, error below, update), four in the first layer, which passes no error on.
-    """
-    layers, n_bytes = TASKS[task].layers, 4 * TASKS[task].n_weights
-    operations = 6 * TASKS[task].n_weights - 2 * layers[0] * layers[1]
-    arithmetic = flops / operations
+def task_ceilings(task: Task, flops: float, read: float, update: float) -> dict:
+    """Samples per second that arithmetic and memory traffic allow."""
+    n_bytes = 4 * task.n_weights
+    arithmetic = flops / task.operations
     two_sweeps = 1 / (n_bytes / read + 2 * n_bytes / update)
     one_sweep = update / (2 * n_bytes)
     return {
-        "layers": layers,
+        "label": task.label,
         "weight_bytes": n_bytes,
-        "operations": operations,
+        "operations": task.operations,
         "arithmetic": arithmetic,
         "two_sweeps": min(two_sweeps, arithmetic),
         "one_sweep": min(one_sweep, arithmetic),
@@ -109,8 +109,8 @@ def measure() -> dict:
     for size in SETS_KB:
         read, update = limits.bandwidth(1024 * size)
         found["bandwidth"][size] = {"read": read, "read_write": update}
-    for task in TASKS:
-        found["tasks"][task] = task_ceilings(task, flops, *limits.bandwidth(4 * TASKS[task].n_weights))
+    for letter, task in TASKS.items():
+        found["tasks"][letter] = task_ceilings(task, flops, *limits.bandwidth(4 * task.n_weights))
     return found
 
 
@@ -122,11 +122,12 @@ def text(found: dict) -> str:
     for size, rates in found["bandwidth"].items():
         lines.append(f"| {size} KB | {rates['read'] / 1e9:.0f} | {rates['read_write'] / 1e9:.0f} |")
     lines += ["", "Highest samples/s, if nothing but this cost time:", ""]
-    lines += ["| task | weights | arithmetic | two sweeps | one sweep |", "| - | - | - | - | - |"]
+    lines += ["| task | weights | MFLOP | arithmetic | two sweeps | one sweep |"]
+    lines += ["| - | - | - | - | - | - |"]
     for task, row in found["tasks"].items():
-        cells = [f"{row['weight_bytes'] / 1024:,.0f} KB"]
+        cells = [f"{row['weight_bytes'] / 1024:,.0f} KB", f"{row['operations'] / 1e6:.3g}"]
         cells += [f"{row[kind]:,.0f}" for kind in ("arithmetic", "two_sweeps", "one_sweep")]
-        lines.append(f"| {task} {'-'.join(map(str, row['layers']))} | {' | '.join(cells)} |")
+        lines.append(f"| {task} {row['label']} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
 

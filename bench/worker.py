@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import time
 
-from common import TASKS, Training, make_problem
-from peers import PEERS
+from common import Task, Training
 
 _training: Training | None = None
 _passes = 1
@@ -18,19 +17,18 @@ def core() -> str:
     return f"{_core.level}, {_core.compiler}"
 
 
-def check(name: str, task: str, rows: int) -> list:
+def check(task: Task, name: str) -> list:
     """Parameters after one pass over the first rows of a fresh problem."""
-    training = PEERS[name].build(make_problem(task, rows))
+    training = task.peers[name].build(task.problem(task.check_rows))
     training.run()
     return training.parameters()
 
 
-def prepare(name: str, task: str, seconds: float) -> None:
+def prepare(task: Task, name: str, seconds: float) -> None:
     """Build the task for the peer, warm it up, and find how many passes last about `seconds`."""
     global _training, _passes
-    peer = PEERS[name]
-    rows = TASKS[task].compiled_rows if peer.compiled else TASKS[task].interpreted_rows
-    _training = peer.build(make_problem(task, rows))
+    peer = task.peers[name]
+    _training = peer.build(task.problem(task.compiled_rows if peer.compiled else task.interpreted_rows))
     _training.run()  # compilers work here
     start = time.perf_counter()
     _training.run()

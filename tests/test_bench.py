@@ -1,6 +1,7 @@
 """The benchmark's driver works, and its check tells right weights from wrong ones."""
 
-import importlib.util
+import dataclasses
+import importlib
 import json
 import shutil
 import subprocess
@@ -21,14 +22,25 @@ def run(script, *arguments):
 
 
 @pytest.fixture(scope="module")
-def common():
-    """The module bench/common.py."""
-    spec = importlib.util.spec_from_file_location("bench_common", BENCH / "common.py")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    yield module
-    del sys.modules[spec.name]
+def bench():
+    """Imports a module of bench/ by its name, and forgets all of them in the end."""
+    before = set(sys.modules)
+    sys.path.insert(0, str(BENCH))
+    yield importlib.import_module
+    sys.path.remove(str(BENCH))
+    for name in set(sys.modules) - before:
+        if BENCH in Path(getattr(sys.modules[name], "__file__", None) or "/").parents:
+            del sys.modules[name]
+
+
+class Answers:
+    """Stands for a contest in which every peer hands over these parameters."""
+
+    def __init__(self, parameters):
+        self.parameters = parameters
+
+    def ask_all(self, names, function, arguments):
+        return dict.fromkeys(names, self.parameters)
 
 
 def test_ebp_passes_the_check_on_every_task():
@@ -36,6 +48,12 @@ def test_ebp_passes_the_check_on_every_task():
     assert done.returncode == 0, done.stderr
     assert [line[0] for line in done.stdout.splitlines()] == list("ABCDE")
     assert all("ebp-sdlm" in line for line in done.stdout.splitlines())
+
+
+def test_ebp_passes_the_check_on_every_lenet():
+    done = run("lenet.py", "--check", "--peers", "")
+    assert done.returncode == 0, done.stderr
+    assert [line.split()[0] for line in done.stdout.splitlines()] == list("FGH")
 
 
 @needs_gcc
@@ -56,6 +74,22 @@ def test_quick_run_writes_ratios_and_machine_facts(tmp_path):
 
 
 @needs_gcc
+def test_quick_run_of_the_lenets_compares_only_where_peers_compete(tmp_path):
+    file, table = tmp_path / "lenet.json", tmp_path / "lenet.md"
+    done = run("lenet.py", "--tasks", "FG", "--peers", "c", "--quick", "--json", file, "--markdown", table)
+    assert done.returncode == 0, done.stderr
+    tasks = json.loads(file.read_text())["tasks"]
+    assert {task: set(found["rounds"]) for task, found in tasks.items()} == {"F": {"ebp", "c"}, "G": {"ebp"}}
+    assert all(len(speeds) == 3 and min(speeds) > 0 for speeds in tasks["F"]["rounds"].values())
+    assert tasks["F"]["ratios"]["ebp"]["c"]["median"] > 0
+    assert max(tasks["F"]["differences"].values()) < 1e-4
+    ratios, speeds = table.read_text().split("| samples/s")
+    assert "| F" in ratios
+    assert "| G" not in ratios
+    assert "| G" in speeds
+
+
+@needs_gcc
 def test_limits_compile_and_count():
     done = subprocess.run(
         [sys.executable, "-c", "import limits; print(limits.Limits().bandwidth(16384)[0] > 0)"],
@@ -67,28 +101,50 @@ def test_limits_compile_and_count():
     assert done.stdout.strip() == "True", done.stderr
 
 
-@pytest.mark.parametrize("method", ["sgd", "sgd, linear output", "sdlm"])
-def test_check_refuses_a_rate_wrong_by_a_thousandth(common, method, monkeypatch):
-    problem = common.make_problem("A", 300)
-    start, right = common.initial_parameters(problem), common.reference_parameters(problem, method)
+@pytest.mark.parametrize(
+    ("tasks", "letter", "name"),
+    [
+        ("dense_tasks", "A", "ebp"),
+        ("dense_tasks", "A", "sklearn"),
+        ("dense_tasks", "A", "ebp-sdlm"),
+        ("lenet_tasks", "F", "ebp"),
+        ("lenet_tasks", "G", "ebp"),
+        ("lenet_tasks", "H", "ebp"),
+    ],
+)
+def test_check_refuses_a_rate_wrong_by_a_thousandth(bench, monkeypatch, tasks, letter, name):
+    module, driver = bench(tasks), bench("driver")
+    task = dataclasses.replace(module.TASKS[letter], check_rows=30)
+    method, problem = task.peers[name].method, task.problem(task.check_rows)
+    right = task.reference(problem, method)
+    assert driver.check(Answers(right), [name], task) == {name: 0}
     problem.rate *= 1.001
-    monkeypatch.setattr(common, "SDLM_RATE", common.SDLM_RATE * 1.001)
-    wrong = common.reference_parameters(problem, method)
-    assert common.relative_difference(right, right, start) == 0
-    assert common.relative_difference(wrong, right, start) > 1e-4
+    with monkeypatch.context() as patch:
+        patch.setattr(bench("dense_tasks"), "SDLM_RATE", 1.001 * bench("common").SDLM_RATE)
+        wrong = task.reference(problem, method)
+    with pytest.raises(driver.WrongAnswer, match=name):
+        driver.check(Answers(wrong), [name], task)
 
 
-def test_check_refuses_weights_that_are_not_finite(common):
-    problem = common.make_problem("A", 10)
-    start, right = common.initial_parameters(problem), common.reference_parameters(problem)
-    broken = [p.copy() for p in right]
+def test_check_refuses_weights_that_are_not_finite(bench):
+    driver, task = bench("driver"), bench("dense_tasks").TASKS["A"]
+    broken = task.reference(task.problem(task.check_rows))
     broken[0][0, 0] = float("nan")
-    assert common.relative_difference(broken, right, start) == float("inf")
+    with pytest.raises(driver.WrongAnswer, match="inf"):
+        driver.check(Answers(broken), ["ebp"], task)
 
 
+def test_operations_of_the_lenet_leave_out_what_the_maximum_stops(bench):
+    """Forward all connections; back only a quarter of those of the convolutions, and none into the image."""
+    first, second, dense = 28 * 28 * 6 * 25, 10 * 10 * 16 * 150, 400 * 120 + 120 * 84 + 84 * 10
+    task = bench("lenet_tasks").TASKS["F"]
+    assert task.operations == 2 * (first + second + dense) + 2 * first // 4 + 4 * second // 4 + 4 * dense
+
+
+@pytest.mark.parametrize("script", ["online.py", "lenet.py"])
 @pytest.mark.parametrize("arguments", [["--tasks", "X"], ["--peers", "nobody"], ["--repeats", "0"]])
-def test_unknown_choices_are_named(arguments):
-    done = run("online.py", *arguments)
+def test_unknown_choices_are_named(script, arguments):
+    done = run(script, *arguments)
     assert done.returncode == 2
     assert arguments[0] in done.stderr
     assert arguments[1] in done.stderr

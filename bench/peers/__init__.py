@@ -1,33 +1,11 @@
-"""The libraries measured by `online.py`; a new one joins by a file with a `build` and a line here."""
+"""Who trains the tasks; a new peer joins by a file with a builder and a line here."""
 
 from __future__ import annotations
 
-import importlib
-from dataclasses import dataclass
+from common import Peer
 
-from common import Problem, Training
-
-
-@dataclass(frozen=True)
-class Peer:
-    """One way to train online.
-
-    `builder` is "module:function" in this folder, a function from Problem to Training. `compiled`: the whole
-    pass runs outside Python. `method` names the oracle of `common.reference_parameters`.
-    """
-
-    builder: str
-    description: str
-    compiled: bool = True
-    method: str = "sgd"
-
-    def build(self, problem: Problem) -> Training:
-        """Set up the training; ImportError where the library is absent."""
-        module, function = self.builder.split(":")
-        return getattr(importlib.import_module(f"peers.{module}"), function)(problem)
-
-
-PEERS = {
+# Tasks A-E. `learn_one` is timed on its own.
+DENSE = {
     "ebp": Peer("ebp_engine:build_sgd", "ebp, train_online with SGD"),
     "ebp-sdlm": Peer(
         "ebp_engine:build_sdlm", "ebp, train_online with SDLM, rates frozen for a pass", method="sdlm"
@@ -46,12 +24,17 @@ PEERS = {
     "numba": Peer("numba_loops:build", "numba loops, fastmath, fused backward"),
 }
 
-# What a name of the command line stands for; ebp is always measured.
-OWN = ("ebp", "ebp-sdlm")
-SELECTION = {
-    "jax": ["jax"],
-    "c": ["c"],
-    "torch": ["torch", "torch-nn"],
-    "sklearn": ["sklearn"],
-    "numba": ["numba"],
+# Task F.
+LENET = {
+    "ebp": Peer("ebp_lenet:build_sgd", "ebp, train_online"),
+    "jax": Peer("lenet_jax:build", "JAX lax.scan, im2col, gradients of convolution and maximum by hand"),
+    "jax-grad": Peer("lenet_jax:build_grad", "JAX lax.scan of jax.grad, im2col"),
+    "torch": Peer(
+        "lenet_torch:build", "PyTorch nn.Sequential, autograd, optim.SGD, without mkldnn", compiled=False
+    ),
+    "c": Peer("lenet_c:build", "plain C, naive loops"),
 }
+
+# LeNet-5 itself, timed without competitors (tasks G and H).
+LENET5_DENSE = {"ebp": Peer("ebp_lenet:build_lenet5", "ebp, train_online")}
+LENET5_MAP = {"ebp": Peer("ebp_lenet:build_lenet5_map", "ebp, train_online", method="sdlm")}

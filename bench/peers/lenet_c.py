@@ -1,0 +1,30 @@
+"""Plain C on task F, compiled for this very CPU when the benchmark starts; see lenet_c.c."""
+
+import ctypes
+import tempfile
+from pathlib import Path
+
+from common import Problem, Training, compile_c, initial_parameters
+
+SOURCE = Path(__file__).with_suffix(".c")
+FLOATS = ctypes.POINTER(ctypes.c_float)
+
+
+def _pointer(array):
+    return array.ctypes.data_as(FLOATS)
+
+
+def build(problem: Problem) -> Training:
+    """Trains the problem's own arrays in place."""
+    with tempfile.TemporaryDirectory() as folder:  # a loaded library outlives its file
+        online_pass = compile_c(SOURCE, folder).online_pass
+    online_pass.restype = None
+    parameters, rows = initial_parameters(problem), len(problem.inputs)
+    arguments = (
+        (FLOATS * len(parameters))(*map(_pointer, parameters)),
+        _pointer(problem.inputs),
+        _pointer(problem.targets),
+        ctypes.c_long(rows),
+        ctypes.c_float(problem.rate),
+    )
+    return Training(rows, lambda: online_pass(*arguments), lambda: initial_parameters(problem))
