@@ -303,3 +303,58 @@ def test_two_gaussians_takes_other_means():
 def test_two_gaussians_misuse(arguments, text):
     with pytest.raises(ValueError, match=text):
         datasets.two_gaussians(**arguments)
+
+
+def test_two_spirals_are_those_of_lang_and_witbrock():
+    """Their generator: for i in 0..96, angle i π/16 and radius 6.5 (104 - i)/104, and the opposite point."""
+    X, y = datasets.two_spirals()
+    assert X.shape == (194, 2)
+    assert X.dtype == y.dtype == np.float64
+    assert y.tolist() == [-1, 1] * 97
+    angle, radius = np.pi / 16 * np.arange(97), 6.5 * (104 - np.arange(97)) / 104
+    expected = np.column_stack([radius * np.sin(angle), radius * np.cos(angle)])
+    np.testing.assert_allclose(X[y == 1], expected, atol=1e-13)
+    np.testing.assert_array_equal(X[y == -1], -X[y == 1])
+
+
+def test_two_spirals_takes_turns_and_any_number_of_points():
+    X, y = datasets.two_spirals(1001, turns=1.25)
+    spiral = X[y == 1]
+    angle = np.unwrap(np.arctan2(spiral[:, 0], spiral[:, 1]))
+    assert angle[-1] - angle[0] == pytest.approx(2.5 * np.pi)
+    radius = np.linalg.norm(spiral, axis=1)
+    np.testing.assert_allclose(np.diff(radius), -0.006, atol=1e-12)
+    # Half a turn takes 400 points and 2.4 of the 6 units of radius.
+    assert radius[0] - radius[400] == pytest.approx(3 / 1.25)
+    np.testing.assert_allclose(spiral[400] / radius[400], -spiral[0] / radius[0], atol=1e-12)
+    np.testing.assert_array_equal(datasets.two_spirals(1)[0], [[0, -6.5], [0, 6.5]])
+
+
+def test_two_spirals_noise():
+    clean = datasets.two_spirals(50_000)[0]
+    X, y = datasets.two_spirals(50_000, noise=0.3, random_state=5)
+    error = X - clean
+    np.testing.assert_allclose(error.std(axis=0), 0.3, atol=5e-3)
+    np.testing.assert_allclose(error.mean(axis=0), 0, atol=5e-3)
+    assert abs(np.corrcoef(error[y == -1].ravel(), error[y == 1].ravel())[0, 1]) < 0.02
+    again = datasets.two_spirals(50_000, noise=0.3, random_state=np.random.default_rng(5))[0]
+    np.testing.assert_array_equal(X, again)
+    assert not np.array_equal(X, datasets.two_spirals(50_000, noise=0.3)[0])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        ({"n_per_class": 0}, r"\[two_spirals\] n_per_class must be a positive int; got 0"),
+        ({"n_per_class": 2.5}, "n_per_class"),
+        ({"n_per_class": True}, "n_per_class"),
+        ({"turns": 0}, "turns must be finite and positive; got 0"),
+        ({"turns": np.inf}, "turns"),
+        ({"noise": -1}, "noise must be finite and not negative; got -1"),
+        ({"noise": np.nan}, "noise"),
+        ({"random_state": -1}, "seed must not be negative; got -1"),
+    ],
+)
+def test_two_spirals_misuse(arguments, text):
+    with pytest.raises(ValueError, match=text):
+        datasets.two_spirals(**arguments)

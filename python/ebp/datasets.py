@@ -219,8 +219,7 @@ def two_gaussians(
     >>> X.shape, y[:4].tolist()
     ((100, 2), [-1.0, 1.0, -1.0, 1.0])
     """
-    if not isinstance(n_per_class, (int, np.integer)) or isinstance(n_per_class, bool) or n_per_class < 1:
-        raise ValueError(f"[two_gaussians] n_per_class must be a positive int; got {n_per_class!r}")
+    _check_count("two_gaussians", n_per_class)
     if not 0 <= std < np.inf:
         raise ValueError(f"[two_gaussians] std must be finite and not negative; got {std!r}")
     centres = np.asarray(means, dtype=np.float64)
@@ -232,6 +231,69 @@ def two_gaussians(
     X = np.tile(centres, (n_per_class, 1))
     X += std * generator.standard_normal(X.shape)
     return X, np.tile([-1.0, 1.0], n_per_class)
+
+
+def two_spirals(
+    n_per_class: int = 97,
+    *,
+    turns: float = 3.0,
+    noise: float = 0.0,
+    random_state: np.random.Generator | int | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Two interlocked spirals with targets -1 and +1, by default the points of Lang and Witbrock (1988).
+
+    Point k of the spiral +1 has the angle a = 2π turns k / (n_per_class - 1) and the radius r, which falls
+    linearly from 6.5 to 0.5; it is (r sin a, r cos a). The spiral -1 is its mirror image through the origin.
+    Neighbouring arms are 3 / turns apart. A local problem: hard for sigmoids, easy for
+    `layers.GaussianRBF` (S4.8).
+
+    Parameters
+    ----------
+    n_per_class : int, default=97
+        Points of each spiral, from the outside in.
+    turns : float, default=3.0
+        Revolutions of each spiral.
+    noise : float, default=0.0
+        Standard deviation of normal noise on each coordinate.
+    random_state : Generator, int or None, default=None
+        Source of the noise: a Generator is used as it is, an int is a seed, None takes fresh entropy.
+
+    Returns
+    -------
+    X : ndarray of shape (2 * n_per_class, 2), float64
+        In the original scale: normalise before training (S4.3).
+    y : ndarray of shape (2 * n_per_class,), float64
+        -1, +1, -1, +1, ...: opposite points in turn.
+
+    Raises
+    ------
+    ValueError
+        If `n_per_class` is not a positive int, `turns` is not positive, or `noise` is negative.
+
+    Examples
+    --------
+    >>> from ebp.datasets import two_spirals
+    >>> X, y = two_spirals()
+    >>> X.shape, X[1].tolist(), y[:4].tolist()
+    ((194, 2), [0.0, 6.5], [-1.0, 1.0, -1.0, 1.0])
+    """
+    _check_count("two_spirals", n_per_class)
+    if not 0 < turns < np.inf:
+        raise ValueError(f"[two_spirals] turns must be finite and positive; got {turns!r}")
+    if not 0 <= noise < np.inf:
+        raise ValueError(f"[two_spirals] noise must be finite and not negative; got {noise!r}")
+    generator = _as_generator(random_state, "two_spirals")
+    along = np.linspace(0, 1, n_per_class)
+    angle, radius = 2 * np.pi * turns * along, 6.5 - 6 * along
+    spiral = radius[:, np.newaxis] * np.column_stack([np.sin(angle), np.cos(angle)])
+    X = np.stack([-spiral, spiral], axis=1).reshape(-1, 2)
+    X += noise * generator.standard_normal(X.shape)
+    return X, np.tile([-1.0, 1.0], n_per_class)
+
+
+def _check_count(where: str, n_per_class: Any) -> None:
+    if not isinstance(n_per_class, (int, np.integer)) or isinstance(n_per_class, bool) or n_per_class < 1:
+        raise ValueError(f"[{where}] n_per_class must be a positive int; got {n_per_class!r}")
 
 
 def _folder(where: str, data_dir: str | os.PathLike | None, name: str) -> Path:

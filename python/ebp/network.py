@@ -213,14 +213,20 @@ class Network(FeedForward):
         Parameters
         ----------
         X : array-like of shape (n, n_inputs) or (n, \\*input_shape)
-            At least as many different samples as there are units; of more than 10,000, as many are drawn.
+            As the network will see them: normalised, if it is trained so. At least as many different ones as
+            there are units; of more than 10,000 (or units, if these are more) as many are drawn.
         random_state : None, int, numpy.random.Generator or RandomState, default=None
             Source of the clusters' starting points.
 
         Raises
         ------
         ValueError
-            For fewer samples than units.
+            For fewer different samples than units, or inputs of a layer that are not finite.
+
+        Warns
+        -----
+        ConvergenceWarning
+            From k-means, if some centres coincide.
         """
         initialize_rbf(self, self._inputs(X, "initialize_rbf"), _initialization.generator(random_state))
 

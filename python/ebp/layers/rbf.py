@@ -25,6 +25,12 @@ class GaussianRBF(Layer):
     units : int
         Outputs of the layer.
 
+    Notes
+    -----
+    Too large a rate carries widths past 0; such a unit may answer to one sample or none, and learn no more.
+    The curvatures of centres and widths grow with the square of the outgoing weights: where SDLM freezes
+    them, train by calls of an epoch or so.
+
     Examples
     --------
     >>> import ebp
