@@ -19,19 +19,31 @@ def _numeric(value: Any, function: str, name: str) -> np.ndarray:
     return array
 
 
-def as_rows(value: Any, width: int, dtype: np.dtype, function: str, name: str) -> np.ndarray:
+def as_rows(
+    value: Any, width: int, dtype: np.dtype, function: str, name: str, sample_shape: tuple[int, ...] = ()
+) -> np.ndarray:
     """`value` as a C-contiguous array of shape (n, width), without a copy if it is one already.
 
-    Samples of any shape with `width` values are flattened; (n,) will do where `width` is 1.
+    Samples of any shape with `width` values are flattened; (n,) will do where `width` is 1. If `sample_shape`
+    has several axes, samples must come as flat rows or with these axes, apart from axes of size 1: others,
+    such as images with their channels last, would be taken for something else.
     """
     array = _numeric(value, function, name)
     if array.ndim == 1 and width == 1:
         array = array[:, np.newaxis]
-    elif array.ndim > 2 and int(np.prod(array.shape[1:])) == width:
+    elif array.ndim > 2 and _fits(array.shape[1:], width, sample_shape):
         array = array.reshape(len(array), width)
     if array.ndim != 2 or array.shape[1] != width:
-        raise ValueError(f"[{function}] {name} must have shape (n, {width}); got {array.shape}")
+        images = f" or (n, {', '.join(map(str, sample_shape))})" if len(sample_shape) > 1 else ""
+        raise ValueError(f"[{function}] {name} must have shape (n, {width}){images}; got {array.shape}")
     return np.ascontiguousarray(array, dtype=dtype)
+
+
+def _fits(axes: tuple[int, ...], width: int, sample_shape: tuple[int, ...]) -> bool:
+    """Whether a sample with these axes is one of `sample_shape`, or of `width` values if that is flat."""
+    if len(sample_shape) < 2:
+        return int(np.prod(axes)) == width
+    return [size for size in axes if size != 1] == [size for size in sample_shape if size != 1]
 
 
 def as_vector(value: Any, size: int, dtype: np.dtype, function: str, name: str) -> np.ndarray:

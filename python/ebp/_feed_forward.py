@@ -178,7 +178,7 @@ class FeedForward:
         return self._core.jacobian(self._inputs(X, "jacobian"))
 
     def _inputs(self, X: Any, function: str) -> np.ndarray:
-        return as_rows(X, self.n_inputs, self._dtype, function, "X")
+        return as_rows(X, self.n_inputs, self._dtype, function, "X", self._input_shape)
 
     def _targets(self, T: Any, function: str) -> np.ndarray:
         return as_rows(T, self.n_outputs, self._dtype, function, "T")

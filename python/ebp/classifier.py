@@ -143,6 +143,7 @@ InputNormalizer, default="auto"
 
     One sample at a time, as a stream brings them:
 
+    >>> import numpy as np
     >>> rng = np.random.default_rng(0)
     >>> clf = MLPClassifier(hidden_layer_sizes=(4,), random_state=0)
     >>> for _ in range(2000):

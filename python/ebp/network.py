@@ -161,7 +161,8 @@ class Network(FeedForward):
         trainer = rule._bind(self)
         shift, factor = self._transform(input_transform)
         width = self.n_inputs if shift is None else len(shift)
-        rows = as_rows(X, width, self._dtype, "train_online", "X")
+        sample_shape = self._input_shape if width == self.n_inputs else ()
+        rows = as_rows(X, width, self._dtype, "train_online", "X", sample_shape)
         losses, n_samples, status = trainer.train(
             rows,
             self._targets(T, "train_online"),

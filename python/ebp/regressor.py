@@ -132,6 +132,7 @@ InputNormalizer, default="auto"
 
     Examples
     --------
+    >>> import numpy as np
     >>> rng = np.random.default_rng(0)
     >>> X = rng.uniform(-1, 1, size=(500, 2))
     >>> y = np.sin(3 * X[:, 0]) + X[:, 1]

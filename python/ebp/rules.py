@@ -106,8 +106,9 @@ class SGD(Rule):
         Pull of every weight, but no bias, towards 0.
     scale : {"none", "fan_in"}, default="none"
         "fan_in" divides the rate of each unit by the square root of its number of inputs (bias not
-        counted), the practice of the authors' simulator, which lets one global rate suit layers of
-        different sizes.
+        counted), and that of a shared weight by the square root of the number of connections that use it
+        besides: the practice of the authors' simulator, which lets one global rate suit layers of different
+        sizes.
 
     Raises
     ------
