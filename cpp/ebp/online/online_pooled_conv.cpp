@@ -190,7 +190,7 @@ class OnlinePooledConv final : public OnlineLayer<T> {
 
   void fill_kernels() {
     const T* from = theta_;
-    for (Index kernel = 0; kernel < shape_.n_kernels(); ++kernel) {
+    for (Index kernel = 0, n = shape_.n_kernels(); kernel < n; ++kernel) {
       T* to = kernels_.data() + kernel * kernel_block() + kernel_start();
       for (Index a = 0; a < shape_.kernel_height; ++a, from += shape_.kernel_width, to += online::kRow)
         simd::for_lanes<T>(shape_.kernel_width,
