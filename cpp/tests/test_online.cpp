@@ -154,6 +154,66 @@ TEST_CASE("the convolutions of LeNet-5 learn online") {
   }
 }
 
+TEST_CASE("a convolution under max pooling learns online by every rule what the batch passes say") {
+  const ConvCase c{3, 8, 10, 5, 3, 3, 1, Padding::kValid, {{0}, {1, 2}, {0, 1, 2}, {2}, {0, 2}}};
+  for (const RuleOptions& options : rules()) {
+    check_conv<double>(c, options, Function::kScaledTanh, 2);
+    check_conv<float>(c, options, Function::kTanh, 2);
+  }
+}
+
+TEST_CASE("max pooling of all sizes above all kernels and paddings") {
+  Index k = 0;
+  for (Index pool : {2, 3})
+    for (Padding padding : {Padding::kValid, Padding::kSame, Padding::kWrap})
+      for (auto [kh, kw] : {std::pair<Index, Index>{1, 1}, {2, 3}, {5, 5}, {7, 4}, {3, 9}}) {
+        const RuleOptions options = rules()[std::size_t(k % 11)];
+        const Index extra = padding == Padding::kValid ? 1 : 0;  // so that the windows tile the outputs
+        const ConvCase c{1 + k % 3,
+                         6 * 2 + extra * (kh - 1),
+                         6 * (2 + k % 3) + extra * (kw - 1),
+                         1 + k % 7,
+                         kh,
+                         kw,
+                         1,
+                         padding,
+                         {},
+                         k % 4 != 3};
+        const Function function = k % 2 ? Function::kScaledTanh : Function::kIdentity;
+        check_conv<double>(c, options, function, pool);
+        check_conv<float>(c, options, function, pool);
+        ++k;
+      }
+  for (Index stride : {2, 3})
+    check_conv<double>({2, 4 * stride, 6 * stride, 3, 3, 3, stride, Padding::kSame, {}}, rules()[1],
+                       Function::kTanh, 2);
+  check_conv<double>({6, 14, 14, 16, 5, 5, 1, Padding::kValid, kLenetTable}, rules()[0], Function::kTanh, 2);
+}
+
+TEST_CASE("of equal values the first wins, and NaN wins of all") {
+  const double nan = std::nan("");
+  for (Function function : {Function::kIdentity, Function::kRelu}) {
+    const ConvCase c{1, 2, 4, 1, 1, 1, 1, Padding::kValid, {}};
+    auto network = conv_network<double>(c, true, function, 2);
+    network->parameters()[0] = 1;
+    Trainer<double> trainer(*network, rules()[0]);
+    AlignedVector<double> x{2, 2, 2, 2, -1, -1, -1, -1}, t(3);
+    auto expected = conv_network<double>(c, true, function, 2);
+    expected->parameters()[0] = 1;
+    AlignedVector<double> g(std::size_t(expected->n_parameters()));
+    expected->gradient(1, x.data(), t.data(), nullptr, g.data());
+    trainer.learn_one(x.data(), t.data());
+    for (Index k = 0; k < expected->n_parameters(); ++k)
+      CHECK(network->parameters()[k] ==
+            doctest::Approx(expected->parameters()[k] - 0.001 * g[std::size_t(k)]));
+    for (std::size_t place = 0; place < x.size(); ++place) {
+      auto broken = x;
+      broken[place] = nan;
+      CHECK(std::isnan(trainer.learn_one(broken.data(), t.data())));
+    }
+  }
+}
+
 TEST_CASE("a convolution of one window is a dense layer") {
   const ConvCase c{3, 4, 5, 6, 4, 5, 1, Padding::kValid, {}};
   for (const RuleOptions& options : rules()) check_conv<double>(c, options, Function::kScaledTanh);

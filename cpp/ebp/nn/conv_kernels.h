@@ -36,9 +36,9 @@ inline __attribute__((always_inline)) void weighted_tile(std::pair<Index, Index>
     const T* w = weights + terms.weight_at[t];
     // What there is less of stays in registers.
     if constexpr (kCount < kWide) {
-      Pack<T> factors[kCount];
+      T factors[kCount];
 #pragma GCC unroll 8
-      for (int m = 0; m < kCount; ++m) factors[m] = simd::broadcast(w[m * weight_step]);
+      for (int m = 0; m < kCount; ++m) factors[m] = w[m * weight_step];
 #pragma GCC unroll 8
       for (int v = 0; v < kWide; ++v) {
         const Pack<T> values = simd::load(from + v * kLanes);
@@ -51,7 +51,7 @@ inline __attribute__((always_inline)) void weighted_tile(std::pair<Index, Index>
       for (int v = 0; v < kWide; ++v) values[v] = simd::load(from + v * kLanes);
 #pragma GCC unroll 8
       for (int m = 0; m < kCount; ++m) {
-        const Pack<T> factor = simd::broadcast(w[m * weight_step]);
+        const T factor = w[m * weight_step];
 #pragma GCC unroll 8
         for (int v = 0; v < kWide; ++v) sums[m][v] += factor * values[v];
       }

@@ -11,6 +11,7 @@ class MaxPool2D final : public Module<T> {
   explicit MaxPool2D(WindowGrid grid) : Module<T>(grid.n_inputs(), grid.n_outputs(), 0), grid_(grid) {}
 
   const char* kind() const override { return "max_pool2d"; }
+  const WindowGrid& grid() const { return grid_; }
 
   void forward(Index n, const T* theta, const T* x, T* y) const override;
   void backward(Index n, const T* theta, const T* x, const T* gy, T* gx, T* gtheta) const override;

@@ -53,6 +53,15 @@ template <class T>
 std::unique_ptr<OnlineLayer<T>> make_online_conv(const Conv2D<T>& conv, const Sigmoid<T>& sigmoid, T* theta,
                                                  Index start, RuleState<T>& state, bool running);
 
+// The same under max pooling by windows of size x size, if can_pool_online says so.
+template <class T>
+std::unique_ptr<OnlineLayer<T>> make_online_pooled_conv(const Conv2D<T>& conv, const Sigmoid<T>& sigmoid,
+                                                        Index size, T* theta, Index start,
+                                                        RuleState<T>& state, bool running);
+// Small kernels at stride 1, under an activation that does not decrease.
+template <class T>
+bool can_pool_online(const Conv2D<T>& conv, const Sigmoid<T>& sigmoid, Index size);
+
 // An activation that follows neither.
 template <class T>
 std::unique_ptr<OnlineLayer<T>> make_online_activation(const Activation<T>& activation);

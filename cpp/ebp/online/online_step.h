@@ -12,16 +12,18 @@ namespace ebp {
 template <class T>
 class OnlineStep {
  public:
+  static constexpr Index kRoom = 16;
+
   // `start` is the offset of the module's slice of theta. With `running`, SDLM's curvature follows (62).
   OnlineStep(const Module<T>& module, T* theta, Index start, RuleState<T>& state, bool running)
       : module_(module),
         theta_(theta + start),
         state_(state),
         part_(state.part(start, module.n_parameters())),
-        gradient_(std::size_t(module.n_parameters())),
+        gradient_(std::size_t(module.n_parameters() + kRoom)),
         curvature_(std::size_t(running ? module.n_parameters() : 0)) {}
 
-  // The gradient (p) to apply.
+  // The gradient (p) to apply, with room for kRoom more.
   T* gradient() { return gradient_.data(); }
 
   // Lets h and the rates follow the present sample, whose input is x (i) and whose d2E/dy2 is hy (o); hx (i),

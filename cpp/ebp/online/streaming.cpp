@@ -5,15 +5,16 @@
 #include "ebp/nn/activation.h"
 #include "ebp/nn/conv.h"
 #include "ebp/nn/dense.h"
+#include "ebp/nn/pool.h"
 
 namespace ebp {
 namespace {
 
-// Module s if it is an activation, else null.
-template <class T>
-const Activation<T>* activation_at(const Network<T>& network, std::size_t s) {
+// Module s if there is one and it is of the kind, else null.
+template <class Kind, class T>
+const Kind* module_at(const Network<T>& network, std::size_t s) {
   if (s >= network.stages().size()) return nullptr;
-  return dynamic_cast<const Activation<T>*>(network.stages()[s].module.get());
+  return dynamic_cast<const Kind*>(network.stages()[s].module.get());
 }
 
 }  // namespace
@@ -38,17 +39,24 @@ template <class T>
 std::size_t StreamingEngine<T>::add_layer(Network<T>& network, std::size_t s, RuleState<T>& state) {
   const Module<T>& module = *network.stages()[s].module;
   const Index start = network.stages()[s].start;
-  const Activation<T>* follows = activation_at(network, s + 1);
+  const auto* follows = module_at<Activation<T>>(network, s + 1);
   const Sigmoid<T> sigmoid = follows ? follows->sigmoid() : Sigmoid<T>{Function::kIdentity, T(0)};
   T* theta = network.parameters();
-  const auto* dense = dynamic_cast<const Dense<T>*>(&module);
-  const auto* conv = dynamic_cast<const Conv2D<T>*>(&module);
+  const auto* dense = module_at<Dense<T>>(network, s);
+  const auto* conv = module_at<Conv2D<T>>(network, s);
   if (dense || (conv && conv->shape().is_dense())) {
     const DenseSize size{module.n_inputs(), module.n_outputs(), dense ? dense->bias() : conv->bias()};
     layers_.push_back(make_online_dense(size, sigmoid, theta, start, state, running_));
   } else if (conv) {
+    const std::size_t above = s + (follows ? 2 : 1);
+    const auto* pool = module_at<MaxPool2D<T>>(network, above);
+    if (pool && can_pool_online(*conv, sigmoid, pool->grid().size)) {
+      layers_.push_back(
+          make_online_pooled_conv(*conv, sigmoid, pool->grid().size, theta, start, state, running_));
+      return above + 1 - s;
+    }
     layers_.push_back(make_online_conv(*conv, sigmoid, theta, start, state, running_));
-  } else if (const Activation<T>* activation = activation_at(network, s)) {
+  } else if (const auto* activation = module_at<Activation<T>>(network, s)) {
     layers_.push_back(make_online_activation(*activation));
     return 1;
   } else {
