@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from . import _options
-from ._arrays import checked_shape
+from ._arrays import checked_shape, fits_shape
 from ._feed_forward import output_shapes
 from .layers import ACTIVATIONS, Dense, EuclideanRBF, GaussianRBF, Layer
 
@@ -100,10 +100,10 @@ class LayerList:
             self._sample_shape = self._shape_of(shape[1:])
         if len(shape) <= 2:
             return X
-        if not reset and math.prod(shape[1:]) != math.prod(self._sample_shape):
+        if not fits_shape(shape[1:], math.prod(self._sample_shape), self._sample_shape):
             raise ValueError(
-                f"[{type(self).__name__}] samples must have the shape {self._sample_shape}, as in fit; "
-                f"got {shape[1:]}"
+                f"[{type(self).__name__}] samples must have the shape {self._sample_shape}, as in fit or "
+                f"input_shape; got {shape[1:]}"
             )
         return np.asarray(X).reshape(shape[0], -1)
 

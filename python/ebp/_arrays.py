@@ -31,7 +31,7 @@ def as_rows(
     array = _numeric(value, function, name)
     if array.ndim == 1 and width == 1:
         array = array[:, np.newaxis]
-    elif array.ndim > 2 and _fits(array.shape[1:], width, sample_shape):
+    elif array.ndim > 2 and fits_shape(array.shape[1:], width, sample_shape):
         array = array.reshape(len(array), width)
     if array.ndim != 2 or array.shape[1] != width:
         images = f" or (n, {', '.join(map(str, sample_shape))})" if len(sample_shape) > 1 else ""
@@ -39,7 +39,7 @@ def as_rows(
     return np.ascontiguousarray(array, dtype=dtype)
 
 
-def _fits(axes: tuple[int, ...], width: int, sample_shape: tuple[int, ...]) -> bool:
+def fits_shape(axes: tuple[int, ...], width: int, sample_shape: tuple[int, ...]) -> bool:
     """Whether a sample with these axes is one of `sample_shape`, or of `width` values if that is flat."""
     if len(sample_shape) < 2:
         return int(np.prod(axes)) == width

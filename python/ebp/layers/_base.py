@@ -36,7 +36,10 @@ class Layer:
         return sum(module.n_parameters for module in self._modules(as_shape(input_shape), 32))
 
     def n_connections(self, input_shape: int | Sequence[int]) -> int:
-        """Links into the units of the layer, a bias's input of 1 counted; shared weights count each time."""
+        """Links into the units of the layer; shared weights count each time.
+
+        A bias's input of 1 counts, and so do the zeros around an image that padding="same" adds.
+        """
         return self._n_connections(as_shape(input_shape))
 
     def _output_shape(self, input_shape: Shape) -> Shape:
@@ -56,7 +59,7 @@ class Layer:
 
 def as_shape(shape: int | Sequence[int]) -> Shape:
     """`shape` as a tuple."""
-    return tuple(map(int, shape)) if isinstance(shape, Sequence) else (int(shape),)
+    return (int(shape),) if isinstance(shape, numbers.Integral) else tuple(map(int, shape))  # type: ignore[arg-type]
 
 
 def module(kind: str, bits: int, *arguments: Any) -> Any:
