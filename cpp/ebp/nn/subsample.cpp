@@ -23,8 +23,7 @@ namespace {
 
 // One row of n windows, whose values are kSize rows (0: `size` rows), `width` apart.
 template <int kSize, class T>
-inline void sum_windows(Index n, Index size, Index width, T factor, const T* __restrict x,
-                        T* __restrict y) {
+inline void sum_windows(Index n, Index size, Index width, T factor, const T* __restrict x, T* __restrict y) {
   if (kSize) size = kSize;
   for (Index c = 0; c < n; ++c) {
     T sum = 0;

@@ -48,7 +48,8 @@ class OnlinePooledConv final : public OnlineLayer<T> {
     for (auto* vector : {&values_, &slopes_, &deltas_})
       resize(*vector, shape_.maps_out * step_size_ + kLanes<T>);
     resize(codes_, shape_.maps_out * step_size_ + kLanes<T>);
-    resize(at_, rows_ * columns_);
+    resize(corners_, step_size_);
+    resize(at_, step_size_);
     resize(curvatures_, running ? conv.n_outputs() : 0);
     resize(kernels_, shape_.n_kernels() * kernel_block() + online::kRow);
     connect();
@@ -89,10 +90,8 @@ class OnlinePooledConv final : public OnlineLayer<T> {
 
   void connect() {
     const Index pitch = plan_.frame_pitch();
-    for (Index r = 0; r < rows_; ++r)
-      for (Index c = 0; c < columns_; ++c) corners_.push_back(r * size_ * pitch + c * size_);
-    for (Index code = 0; code < size_ * online::kRow; ++code)
-      code_at_.push_back(code / online::kRow * pitch + code % online::kRow);
+    for (Index k = 0; k < n_windows(); ++k)
+      corners_[std::size_t(k)] = Code<T>(k / columns_ * size_ * pitch + k % columns_ * size_);
     connections_.resize(std::size_t(shape_.maps_in));
     Index kernel = 0;
     for (Index o = 0; o < shape_.maps_out; ++o)
@@ -116,12 +115,13 @@ class OnlinePooledConv final : public OnlineLayer<T> {
 
   // A map's outputs are written in whole packs, which the next map's overwrite where they reach into it.
   void activate() {
+    const Sigmoid<T> sigmoid = sigmoid_;
     for (Index o = 0; o < shape_.maps_out; ++o) {
       const T *values = values_.data() + o * step_size_, bias = bias_ ? bias_[o] : T(0);
       T *slopes = slopes_.data() + o * step_size_, *outputs = output_.data() + o * n_windows();
       for (Index k = 0; k < step_size_; k += kLanes<T>) {
         Pack<T> value, slope;
-        sigmoid_.value_and_slope(simd::load(values + k) + bias, value, slope);
+        sigmoid.value_and_slope(simd::load(values + k) + bias, value, slope);
         simd::store(outputs + k, value);
         simd::store(slopes + k, slope);
       }
@@ -141,8 +141,16 @@ class OnlinePooledConv final : public OnlineLayer<T> {
 
   // at = where in the frame the values under each of a map's winners begin.
   void locate(Index o) {
+    using Codes = simd::IntegerPack<T>;
     const Code<T>* codes = codes_.data() + o * step_size_;
-    for (std::size_t k = 0; k < at_.size(); ++k) at_[k] = corners_[k] + code_at_[std::size_t(codes[k])];
+    const Code<T> pitch = Code<T>(plan_.frame_pitch());
+    for (Index k = 0; k < step_size_; k += kLanes<T>) {
+      Codes code, at;
+      std::memcpy(&code, codes + k, sizeof code);
+      std::memcpy(&at, corners_.data() + k, sizeof at);
+      at += (code >> online::kRowBits) * pitch + (code & (Code<T>(online::kRow) - 1));
+      std::memcpy(at_.data() + k, &at, sizeof at);
+    }
   }
 
   // Kernels are written in whole vectors, the next one over what reaches into it; biases at last.
@@ -232,7 +240,7 @@ class OnlinePooledConv final : public OnlineLayer<T> {
   AlignedVector<T> table_, frame_, errors_, columns_buffer_, totals_, output_;
   AlignedVector<T> values_, slopes_, deltas_, curvatures_, kernels_;
   AlignedVector<Code<T>> codes_;
-  std::vector<Index> corners_, code_at_, at_;  // offsets in the frame: of windows, codes, a map's winners
+  AlignedVector<Code<T>> corners_, at_;  // offsets in the frame: of windows, of one map's winners
   std::vector<std::vector<online::Connection>> connections_;  // of each input map
   const T* x_ = nullptr;                                      // input of the present sample
 };

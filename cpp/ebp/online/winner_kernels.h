@@ -6,6 +6,8 @@
 #pragma once
 
 #include <algorithm>
+#include <cstring>
+#include <utility>
 
 #include "ebp/base/simd.h"
 
@@ -15,7 +17,8 @@ using simd::IntegerPack;
 using simd::kLanes;
 using simd::Pack;
 
-inline constexpr Index kRow = 8;
+inline constexpr int kRowBits = 3;
+inline constexpr Index kRow = Index(1) << kRowBits;
 
 template <class T>
 using Code = typename simd::PackOf<T>::integer;
@@ -61,19 +64,19 @@ struct Leaders {
   }
 };
 
-// The even (kOdd = 0) or odd lanes of two packs, in an order that stays within the 128 bits that the processor
-// shuffles most easily; in_order() puts them right.
+// The even (kOdd = 0) or odd lanes of two packs, in an order that stays within the 128 bits that the
+// processor shuffles most easily; in_order() puts them right.
 template <int kOdd, class T, int... i>
 inline Pack<T> every_second(Pack<T> a, Pack<T> b, std::integer_sequence<int, i...>) {
   constexpr int n = int(kLanes<T>), group = 16 / int(sizeof(T)), half = group / 2;
-  return __builtin_shufflevector(
-      a, b, (i / group * group + i % half * 2 + kOdd + (i % group < half ? 0 : n))...);
+  return __builtin_shufflevector(a, b,
+                                 (i / group * group + i % half * 2 + kOdd + (i % group < half ? 0 : n))...);
 }
 template <class T, class Packed, int... i>
 inline Packed in_order(Packed mixed, std::integer_sequence<int, i...>) {
   constexpr int n = int(kLanes<T>), half = 8 / int(sizeof(T));
-  return __builtin_shufflevector(
-      mixed, mixed, (i % (n / 2) / half * 2 * half + i % half + (i < n / 2 ? 0 : half))...);
+  return __builtin_shufflevector(mixed, mixed,
+                                 (i % (n / 2) / half * 2 * half + i % half + (i < n / 2 ? 0 : half))...);
 }
 
 // The winners of one row of n windows of 2 x 2, whose values are two rows, `pitch` apart. Whole packs are
@@ -116,7 +119,7 @@ inline void winners_of_squares(Index n, Index size, const T* rows, Index pitch, 
 // kernel (kHeight, kernel_width) = the sum over n winners of delta times the values under the kernel, the
 // first of which is frame[at]. The last row is written as a whole vector.
 template <int kHeight, class T>
-void kernel_gradient(Index n, const T* deltas, const Index* at, const T* frame, Index pitch,
+void kernel_gradient(Index n, const T* deltas, const Code<T>* at, const T* frame, Index pitch,
                      Index kernel_width, T* kernel) {
   // Two sums of everything, so that no addition waits for the one before.
   constexpr int kSets = kHeight * kParts<T> <= 6 ? 2 : 1;
