@@ -28,18 +28,19 @@ inline Pack<T> evens(Pack<T> a, Pack<T> b, std::integer_sequence<int, i...>) {
   return __builtin_shufflevector(a, b, (2 * i)...);
 }
 
-// to[c] = from[c stride] for n values; reads and writes whole packs.
+// `rows` rows of n values, row_step apart: to[c] = from[c stride], row after row. Whole packs are read and
+// written.
 template <class T>
-inline void copy_strided(const T* from, Index stride, Index n, T* to) {
-  if (stride == 1) {
-    for (Index c = 0; c < n; c += kLanes<T>) simd::store(to + c, simd::load(from + c));
-  } else if (stride == 2) {
-    constexpr std::make_integer_sequence<int, int(kLanes<T>)> all;
-    for (Index c = 0; c < n; c += kLanes<T>)
-      simd::store(to + c, evens<T>(simd::load(from + 2 * c), simd::load(from + 2 * c + kLanes<T>), all));
-  } else {
-    for (Index c = 0; c < n; ++c) to[c] = from[c * stride];
-  }
+inline void copy_strided(Index rows, const T* from, Index row_step, Index stride, Index n, T* to) {
+  constexpr std::make_integer_sequence<int, int(kLanes<T>)> all;
+  for (Index r = 0; r < rows; ++r, from += row_step, to += n)
+    if (stride == 1)
+      for (Index c = 0; c < n; c += kLanes<T>) simd::store(to + c, simd::load(from + c));
+    else if (stride == 2)
+      for (Index c = 0; c < n; c += kLanes<T>)
+        simd::store(to + c, evens<T>(simd::load(from + 2 * c), simd::load(from + 2 * c + kLanes<T>), all));
+    else
+      for (Index c = 0; c < n; ++c) to[c] = from[c * stride];
 }
 
 }  // namespace
@@ -155,14 +156,15 @@ void ConvPlan<T>::fill_frame(const T* x, T* frame) const {
 
 template <class T>
 void ConvPlan<T>::fill_columns(const T* frame, T* columns) const {
-  const Index s = shape_.stride, rows = phase_rows();
+  const Index s = shape_.stride, phase_size = phase_rows() * shape_.out_width;
   for (Index i = 0; i < shape_.maps_in; ++i, frame += shape_.frame_height * frame_pitch_)
     for (Index b = 0; b < shape_.kernel_width; ++b)
-      for (Index phase = 0; phase < s; ++phase)
-        for (Index r = 0; r < rows; ++r, columns += shape_.out_width) {
-          const Index row = std::min(r * s + phase, shape_.frame_height - 1);  // there may be none
-          copy_strided(frame + row * frame_pitch_ + b, s, shape_.out_width, columns);
-        }
+      for (Index phase = 0; phase < s; ++phase, columns += phase_size) {
+        const Index rows = (shape_.frame_height - phase + s - 1) / s;
+        copy_strided(rows, frame + phase * frame_pitch_ + b, s * frame_pitch_, s, shape_.out_width, columns);
+        // A last row that the frame has not is read with the packs that reach into it.
+        std::fill(columns + rows * shape_.out_width, columns + phase_size, T(0));
+      }
   simd::store(columns, Pack<T>{});
 }
 

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "ebp/base/simd.h"
+
 namespace ebp {
 
 WindowGrid::WindowGrid(Index maps_, Index height_, Index width_, Index size_, const char* layer)
@@ -17,25 +19,45 @@ template <class T>
 WindowSum2D<T>::WindowSum2D(WindowGrid grid, double factor)
     : Module<T>(grid.n_inputs(), grid.n_outputs(), 0), grid_(grid), factor_(T(factor)) {}
 
+namespace {
+
+// One row of n windows, whose values are kSize rows (0: `size` rows), `width` apart.
+template <int kSize, class T>
+inline void sum_windows(Index n, Index size, Index width, T factor, const T* __restrict x, T* __restrict y) {
+  if (kSize) size = kSize;
+  for (Index c = 0; c < n; ++c) {
+    T sum = 0;
+    for (Index a = 0; a < size; ++a)
+      for (Index b = 0; b < size; ++b) sum += x[a * width + c * size + b];
+    y[c] = factor * sum;
+  }
+}
+
+template <int kSize, class T>
+inline void spread_windows(Index n, Index size, Index width, T factor, const T* __restrict gy,
+                           T* __restrict gx) {
+  if (kSize) size = kSize;
+  for (Index a = 0; a < size; ++a, gx += width)
+    for (Index c = 0; c < n; ++c)
+      for (Index b = 0; b < size; ++b) gx[c * size + b] = factor * gy[c];
+}
+
+}  // namespace
+
 template <class T>
 void WindowSum2D<T>::forward(Index n, const T*, const T* x, T* y) const {
-  const Index size = grid_.size, columns = grid_.out_width();
-  for (Index row = 0; row < n * grid_.maps * grid_.out_height(); ++row, x += size * grid_.width, y += columns)
-    for (Index c = 0; c < columns; ++c) {
-      T sum = 0;
-      for (Index a = 0; a < size; ++a)
-        for (Index b = 0; b < size; ++b) sum += x[a * grid_.width + c * size + b];
-      y[c] = factor_ * sum;
-    }
+  const Index size = grid_.size, width = grid_.width, columns = grid_.out_width();
+  const auto sum = size == 2 ? sum_windows<2, T> : sum_windows<0, T>;
+  for (Index row = 0; row < n * grid_.maps * grid_.out_height(); ++row, x += size * width, y += columns)
+    sum(columns, size, width, factor_, x, y);
 }
 
 template <class T>
 void WindowSum2D<T>::spread(Index n, T factor, const T* gy, T* gx) const {
-  const Index size = grid_.size, columns = grid_.out_width();
-  for (Index row = 0; row < n * grid_.maps * grid_.out_height();
-       ++row, gx += size * grid_.width, gy += columns)
-    for (Index c = 0; c < columns; ++c)
-      for (Index a = 0; a < size; ++a) std::fill_n(gx + a * grid_.width + c * size, size, factor * gy[c]);
+  const Index size = grid_.size, width = grid_.width, columns = grid_.out_width();
+  const auto spread = size == 2 ? spread_windows<2, T> : spread_windows<0, T>;
+  for (Index row = 0; row < n * grid_.maps * grid_.out_height(); ++row, gx += size * width, gy += columns)
+    spread(columns, size, width, factor, gy, gx);
 }
 
 template <class T>
@@ -84,13 +106,14 @@ template <class T>
 void MapScale<T>::accumulate(Index n, const T* x, const T* gy, bool squared, bool with_bias,
                              T* gtheta) const {
   for (Index row = 0; row < n * maps_; ++row, x += units_, gy += units_) {
-    T sum = 0, bias = 0;
-    for (Index k = 0; k < units_; ++k) {
-      sum += gy[k] * (squared ? x[k] * x[k] : x[k]);
-      bias += gy[k];
-    }
-    gtheta[row % maps_] += sum;
-    if (with_bias) gtheta[maps_ + row % maps_] += bias;
+    simd::Pack<T> sums{}, biases{};
+    simd::for_lanes<T>(units_, [&](Index k, auto lanes) {
+      const simd::Pack<T> input = lanes.load(x + k), g = lanes.load(gy + k);
+      sums += g * (squared ? input * input : input);
+      biases += g;
+    });
+    gtheta[row % maps_] += simd::sum<T>(sums);
+    if (with_bias) gtheta[maps_ + row % maps_] += simd::sum<T>(biases);
   }
 }
 

@@ -24,9 +24,10 @@ class OnlineActivation final : public OnlineLayer<T> {
 
   const T* forward(const T* x) override {
     T *outputs = output_.data(), *slopes = slope_.data();
-    simd::for_lanes<T>(width_, [=, this](Index k, auto lanes) {
+    const Sigmoid<T> sigmoid = sigmoid_;
+    simd::for_lanes<T>(width_, [=](Index k, auto lanes) {
       Pack<T> value, slope;
-      sigmoid_.value_and_slope(lanes.load(x + k), value, slope);
+      sigmoid.value_and_slope(lanes.load(x + k), value, slope);
       simd::store(outputs + k, value);
       simd::store(slopes + k, slope);
     });

@@ -64,13 +64,14 @@ class OnlineConv final : public OnlineLayer<T> {
   // Outputs and slopes from the totals. A map's outputs are written in whole packs, which the next map's
   // overwrite where they reach into it.
   void activate() {
+    const Sigmoid<T> sigmoid = sigmoid_;
     const Index units = plan_.shape().n_positions(), step = plan_.totals_step();
     for (Index o = 0; o < plan_.shape().maps_out; ++o) {
       const T *totals = totals_.data() + o * step, bias = bias_ ? bias_[o] : T(0);
       T *slopes = slopes_.data() + o * step, *outputs = output_.data() + o * units;
       for (Index k = 0; k < step; k += kLanes<T>) {
         Pack<T> value, slope;
-        sigmoid_.value_and_slope(simd::load(totals + k) + bias, value, slope);
+        sigmoid.value_and_slope(simd::load(totals + k) + bias, value, slope);
         simd::store(outputs + k, value);
         simd::store(slopes + k, slope);
       }

@@ -48,7 +48,8 @@ class OnlinePooledConv final : public OnlineLayer<T> {
     for (auto* vector : {&values_, &slopes_, &deltas_})
       resize(*vector, shape_.maps_out * step_size_ + kLanes<T>);
     resize(codes_, shape_.maps_out * step_size_ + kLanes<T>);
-    resize(at_, rows_ * columns_);
+    resize(corners_, step_size_);
+    resize(at_, step_size_);
     resize(curvatures_, running ? conv.n_outputs() : 0);
     resize(kernels_, shape_.n_kernels() * kernel_block() + online::kRow);
     connect();
@@ -88,6 +89,9 @@ class OnlinePooledConv final : public OnlineLayer<T> {
   Index n_windows() const { return rows_ * columns_; }
 
   void connect() {
+    const Index pitch = plan_.frame_pitch();
+    for (Index k = 0; k < n_windows(); ++k)
+      corners_[std::size_t(k)] = Code<T>(k / columns_ * size_ * pitch + k % columns_ * size_);
     connections_.resize(std::size_t(shape_.maps_in));
     Index kernel = 0;
     for (Index o = 0; o < shape_.maps_out; ++o)
@@ -111,12 +115,13 @@ class OnlinePooledConv final : public OnlineLayer<T> {
 
   // A map's outputs are written in whole packs, which the next map's overwrite where they reach into it.
   void activate() {
+    const Sigmoid<T> sigmoid = sigmoid_;
     for (Index o = 0; o < shape_.maps_out; ++o) {
       const T *values = values_.data() + o * step_size_, bias = bias_ ? bias_[o] : T(0);
       T *slopes = slopes_.data() + o * step_size_, *outputs = output_.data() + o * n_windows();
       for (Index k = 0; k < step_size_; k += kLanes<T>) {
         Pack<T> value, slope;
-        sigmoid_.value_and_slope(simd::load(values + k) + bias, value, slope);
+        sigmoid.value_and_slope(simd::load(values + k) + bias, value, slope);
         simd::store(outputs + k, value);
         simd::store(slopes + k, slope);
       }
@@ -136,14 +141,15 @@ class OnlinePooledConv final : public OnlineLayer<T> {
 
   // at = where in the frame the values under each of a map's winners begin.
   void locate(Index o) {
+    using Codes = simd::IntegerPack<T>;
     const Code<T>* codes = codes_.data() + o * step_size_;
-    Index* at = at_.data();
-    for (Index r = 0; r < rows_; ++r) {
-      const Index corner = r * size_ * plan_.frame_pitch();
-      for (Index c = 0; c < columns_; ++c) {
-        const Index code = Index(*codes++);
-        *at++ = corner + c * size_ + code / online::kRow * plan_.frame_pitch() + code % online::kRow;
-      }
+    const Code<T> pitch = Code<T>(plan_.frame_pitch());
+    for (Index k = 0; k < step_size_; k += kLanes<T>) {
+      Codes code, at;
+      std::memcpy(&code, codes + k, sizeof code);
+      std::memcpy(&at, corners_.data() + k, sizeof at);
+      at += (code >> online::kRowBits) * pitch + (code & (Code<T>(online::kRow) - 1));
+      std::memcpy(at_.data() + k, &at, sizeof at);
     }
   }
 
@@ -173,29 +179,36 @@ class OnlinePooledConv final : public OnlineLayer<T> {
   void pass_down(T* e_below) {
     fill_kernels();
     std::fill(errors_.begin(), errors_.end(), T(0));
-    const Index pitch = plan_.frame_pitch();
-    for (Index i = 0; i < shape_.maps_in; ++i) {
-      const auto& maps = connections_[std::size_t(i)];
-      T* frame = errors_.data() + i * shape_.frame_height * pitch;
-      for_number(shape_.kernel_height + size_ - 1, [&]<int kRows>() {
-        for (Index r = 0; r < rows_; ++r)
-          for (Index c = 0; c < columns_; ++c)
-            online::window_errors<kRows>(Index(maps.size()), maps.data(), deltas_.data() + r * columns_ + c,
-                                         codes_.data() + r * columns_ + c, kernels_.data(),
-                                         frame + r * size_ * pitch + c * size_, pitch);
-      });
-    }
+    for_number(shape_.kernel_height + size_ - 1, [&]<int kRows>() {
+      constexpr int kInputs = online::inputs_together<T>(kRows);
+      Index i = 0;
+      for (; shape_.full && i + kInputs <= shape_.maps_in; i += kInputs) spread_errors<kRows, kInputs>(i);
+      for (; i < shape_.maps_in; ++i) spread_errors<kRows, 1>(i);
+    });
     plan_.fold_frame(errors_.data(), false, e_below);
+  }
+
+  // What kInputs input maps from map i on receive from all windows; more than one are fully connected.
+  template <int kRows, int kInputs>
+  void spread_errors(Index i) {
+    const auto& maps = connections_[std::size_t(i)];
+    const Index pitch = plan_.frame_pitch(), frame_step = shape_.frame_height * pitch;
+    T* frame = errors_.data() + i * frame_step;
+    for (Index window = 0; window < n_windows(); ++window)
+      online::window_errors<kRows, kInputs>(Index(maps.size()), maps.data(), deltas_.data() + window,
+                                            codes_.data() + window, kernels_.data(), kernel_block(),
+                                            frame + corners_[std::size_t(window)], frame_step, pitch);
   }
 
   void fill_kernels() {
     const T* from = theta_;
-    for (Index kernel = 0, n = shape_.n_kernels(); kernel < n; ++kernel) {
-      T* to = kernels_.data() + kernel * kernel_block() + kernel_start();
-      for (Index a = 0; a < shape_.kernel_height; ++a, from += shape_.kernel_width, to += online::kRow)
-        simd::for_lanes<T>(shape_.kernel_width,
-                           [&](Index b, auto lanes) { simd::store(to + b, lanes.load(from + b)); });
-    }
+    T* to = kernels_.data() + kernel_start();
+    const Index height = shape_.kernel_height, width = shape_.kernel_width;
+    for (Index kernel = 0, n = shape_.n_kernels(); kernel < n; ++kernel, to += kernel_block())
+      for (Index a = 0; a < height; ++a, from += width)
+        simd::for_lanes<T>(width, [=](Index b, auto lanes) {
+          simd::store(to + a * online::kRow + b, lanes.load(from + b));
+        });
   }
 
   // f'^2 c at the winners, 0 elsewhere: (54)
@@ -227,7 +240,7 @@ class OnlinePooledConv final : public OnlineLayer<T> {
   AlignedVector<T> table_, frame_, errors_, columns_buffer_, totals_, output_;
   AlignedVector<T> values_, slopes_, deltas_, curvatures_, kernels_;
   AlignedVector<Code<T>> codes_;
-  std::vector<Index> at_;
+  AlignedVector<Code<T>> corners_, at_;  // offsets in the frame: of windows, of one map's winners
   std::vector<std::vector<online::Connection>> connections_;  // of each input map
   const T* x_ = nullptr;                                      // input of the present sample
 };

@@ -6,6 +6,8 @@
 #pragma once
 
 #include <algorithm>
+#include <cstring>
+#include <utility>
 
 #include "ebp/base/simd.h"
 
@@ -15,7 +17,8 @@ using simd::IntegerPack;
 using simd::kLanes;
 using simd::Pack;
 
-inline constexpr Index kRow = 8;
+inline constexpr int kRowBits = 3;
+inline constexpr Index kRow = Index(1) << kRowBits;
 
 template <class T>
 using Code = typename simd::PackOf<T>::integer;
@@ -61,9 +64,19 @@ struct Leaders {
   }
 };
 
-template <class T, int... i>
-inline Pack<T> every_second(Pack<T> a, Pack<T> b, std::integer_sequence<int, i...>, bool odd) {
-  return odd ? __builtin_shufflevector(a, b, (2 * i + 1)...) : __builtin_shufflevector(a, b, (2 * i)...);
+// The even (kOdd = 0) or odd lanes of two packs, in an order that stays within the 128 bits that the
+// processor shuffles most easily; in_order() puts them right.
+template <int kOdd, class T, int... i>
+inline Pack<T> every_second(Pack<T> a, Pack<T> b, std::integer_sequence<int, i...>) {
+  constexpr int n = int(kLanes<T>), group = 16 / int(sizeof(T)), half = group / 2;
+  return __builtin_shufflevector(a, b,
+                                 (i / group * group + i % half * 2 + kOdd + (i % group < half ? 0 : n))...);
+}
+template <class T, class Packed, int... i>
+inline Packed in_order(Packed mixed, std::integer_sequence<int, i...>) {
+  constexpr int n = int(kLanes<T>), half = 8 / int(sizeof(T));
+  return __builtin_shufflevector(mixed, mixed,
+                                 (i % (n / 2) / half * 2 * half + i % half + (i < n / 2 ? 0 : half))...);
 }
 
 // The winners of one row of n windows of 2 x 2, whose values are two rows, `pitch` apart. Whole packs are
@@ -75,12 +88,13 @@ inline void winners_of_pairs(Index n, const T* rows, Index pitch, T* values, Cod
     const T *upper = rows + 2 * c, *lower = upper + pitch;
     const Pack<T> a = simd::load(upper), b = simd::load(upper + kLanes<T>), d = simd::load(lower),
                   e = simd::load(lower + kLanes<T>);
-    Leaders<T> leaders{every_second<T>(a, b, all, false)};
-    leaders.challenge(every_second<T>(a, b, all, true), 1);
-    leaders.challenge(every_second<T>(d, e, all, false), kRow);
-    leaders.challenge(every_second<T>(d, e, all, true), kRow + 1);
-    simd::store(values + c, leaders.value);
-    std::memcpy(codes + c, &leaders.code, sizeof leaders.code);
+    Leaders<T> leaders{every_second<0, T>(a, b, all)};
+    leaders.challenge(every_second<1, T>(a, b, all), 1);
+    leaders.challenge(every_second<0, T>(d, e, all), kRow);
+    leaders.challenge(every_second<1, T>(d, e, all), kRow + 1);
+    simd::store(values + c, in_order<T>(leaders.value, all));
+    const IntegerPack<T> code = in_order<T>(leaders.code, all);
+    std::memcpy(codes + c, &code, sizeof code);
   }
 }
 
@@ -105,7 +119,7 @@ inline void winners_of_squares(Index n, Index size, const T* rows, Index pitch, 
 // kernel (kHeight, kernel_width) = the sum over n winners of delta times the values under the kernel, the
 // first of which is frame[at]. The last row is written as a whole vector.
 template <int kHeight, class T>
-void kernel_gradient(Index n, const T* deltas, const Index* at, const T* frame, Index pitch,
+void kernel_gradient(Index n, const T* deltas, const Code<T>* at, const T* frame, Index pitch,
                      Index kernel_width, T* kernel) {
   // Two sums of everything, so that no addition waits for the one before.
   constexpr int kSets = kHeight * kParts<T> <= 6 ? 2 : 1;
@@ -139,28 +153,41 @@ struct Connection {
   Index winners_at, kernel_at;
 };
 
-// What kRows rows of the frame, kRow values each, receive from one window of all output maps. Kernels lie
-// among zeros, so that those of every code can be read as if they began at the window's corner.
-template <int kRows, class T>
-void window_errors(Index n, const Connection* maps, const T* deltas, const Code<T>* codes, const T* kernels,
-                   T* frame, Index pitch) {
-  RowVector<T> sums[kRows][kParts<T>] = {};
+// Input maps that window_errors takes together: what the registers hold.
+template <class T>
+inline constexpr int inputs_together(int rows) {
+  return rows * kParts<T> <= (simd::kBytes == 64 ? 12 : 6) ? 2 : 1;
+}
+
+// What kRows rows of the frame, kRow values each, receive from one window of n output maps, in kInputs maps
+// that lie frame_step apart and whose kernels lie kernel_step apart. Kernels lie among zeros, so that those
+// of every code can be read as if they began at the window's corner.
+template <int kRows, int kInputs, class T>
+inline void window_errors(Index n, const Connection* maps, const T* deltas, const Code<T>* codes,
+                          const T* kernels, Index kernel_step, T* frame, Index frame_step, Index pitch) {
+  RowVector<T> sums[kInputs][kRows][kParts<T>] = {};
   for (Index m = 0; m < n; ++m) {
     const T delta = deltas[maps[m].winners_at];
     const T* kernel = kernels + maps[m].kernel_at - codes[maps[m].winners_at];
+#pragma GCC unroll 2
+    for (int i = 0; i < kInputs; ++i, kernel += kernel_step) {
+#pragma GCC unroll 8
+      for (int row = 0; row < kRows; ++row) {
+#pragma GCC unroll 8
+        for (int part = 0; part < kParts<T>; ++part)
+          sums[i][row][part] += delta * load_part(kernel + row * kRow, part);
+      }
+    }
+  }
+#pragma GCC unroll 2
+  for (int i = 0; i < kInputs; ++i, frame += frame_step) {
 #pragma GCC unroll 8
     for (int row = 0; row < kRows; ++row) {
 #pragma GCC unroll 8
-      for (int part = 0; part < kParts<T>; ++part)
-        sums[row][part] += delta * load_part(kernel + row * kRow, part);
-    }
-  }
-#pragma GCC unroll 8
-  for (int row = 0; row < kRows; ++row) {
-#pragma GCC unroll 8
-    for (int part = 0; part < kParts<T>; ++part) {
-      T* to = frame + row * pitch;
-      store_part(to, part, load_part(to, part) + sums[row][part]);
+      for (int part = 0; part < kParts<T>; ++part) {
+        T* to = frame + row * pitch;
+        store_part(to, part, load_part(to, part) + sums[i][row][part]);
+      }
     }
   }
 }
