@@ -116,11 +116,11 @@ BUILDERS = {
 class ShapedNet:
     """A stack of layers; the parameters are an argument of every method.
 
-    `curvature` is that of the loss "map" below distances, "exact" or "constant"; other options are the
+    `curvature` is that of the loss "map" below distances, "constant" or "exact"; other options are the
     loss's own.
     """
 
-    def __init__(self, input_shape, layers, loss="squared_error", *, curvature="exact", **loss_options):
+    def __init__(self, input_shape, layers, loss="squared_error", *, curvature="constant", **loss_options):
         self.constant = curvature == "constant"
         make = grid.Loss if loss in grid.LOSSES else Loss
         self.loss_function = make(loss, **loss_options)

@@ -66,10 +66,10 @@ def test_by_hand():
 # --- curvature below distances ------------------------------------------------------------------------------
 
 
-def small(trainable=False, activation="identity", **options):
+def small(trainable=False, activation="identity", curvature="exact", **options):
     """Two layers: with the identity the inputs of the distances are linear in every weight of the first."""
     layers = (layer("Dense", 3, activation), layer("EuclideanRBF", codes(4, 3), trainable=trainable))
-    return ShapedCase("small", (2,), layers, "map", 5, 3, options)
+    return ShapedCase("small", (2,), layers, "map", 5, 3, {"curvature": curvature, **options})
 
 
 def second_differences_of_loss(net, X, T):
@@ -176,7 +176,9 @@ def test_weights_of_samples_reach_the_curvature_below(curvature):
 def test_exact_curvature_is_never_negative(rng):
     """A difference of two squares in float32."""
     layers = [ebp.layers.Dense(3, "identity"), ebp.layers.EuclideanRBF(codes(4, 3))]
-    net = ebp.Network(layers, 3, loss=ebp.losses.MAP(j=50.0), weight_init=np.append(np.eye(3), np.zeros(3)))
+    net = ebp.Network(
+        layers, 3, loss=ebp.losses.MAP(50.0, "exact"), weight_init=[*np.eye(3).ravel(), 0, 0, 0]
+    )
     for x in 1e3 * rng.standard_normal((50, 3)) + np.array(codes(4, 3))[0]:
         assert (net._curvature_diagonal(x[None], [[1, 0, 0, 0]]) >= 0).all()
 
@@ -190,7 +192,7 @@ def test_exact_curvature_is_never_negative(rng):
         ({"j": np.nan}, r"\[MAP\] j must be a finite number; got nan"),
         ({"j": np.inf}, r"\[MAP\] j must be a finite number; got inf"),
         ({"j": "1"}, r"\[MAP\] j must be a finite number; got '1'"),
-        ({"curvature": "full"}, r"\[MAP\] curvature must be one of exact, constant; got 'full'"),
+        ({"curvature": "full"}, r"\[MAP\] curvature must be one of constant, exact; got 'full'"),
     ],
 )
 def test_misuse(options, text):

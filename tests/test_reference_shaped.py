@@ -60,7 +60,7 @@ def test_curvature_of_the_last_two_layers_is_exact(name):
 @pytest.mark.parametrize("j", [0.5, 8.0])
 def test_curvature_below_distances_against_second_differences(j):
     """In the inputs of the distances themselves: x -> loss, with nothing below."""
-    net = ShapedNet((5,), [layer("EuclideanRBF", codes(4, 5))], "map", j=j)
+    net = ShapedNet((5,), [layer("EuclideanRBF", codes(4, 5))], "map", j=j, curvature="exact")
     rng = np.random.default_rng(0)
     X, T, none = rng.standard_normal((3, 5)), np.eye(4)[[2, 0, 1]], np.zeros(0)
     expected = [second_differences(lambda x, t=t: net.losses(none, x[None], t[None])[0], x)

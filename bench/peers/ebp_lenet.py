@@ -3,6 +3,7 @@
 import ebp
 from common import Problem, Training
 from ebp.layers import Conv2D, Dense, EuclideanRBF, MaxPool2D
+from ebp.losses import MAP
 from lenet_tasks import codes
 
 from peers.ebp_engine import hold, sdlm, train_online
@@ -30,5 +31,5 @@ def build_lenet5(problem: Problem) -> Training:
 
 def build_lenet5_map(problem: Problem) -> Training:
     """Task H; the codes are those of the task instead of the digits' bitmaps."""
-    net = _network([*ebp.layers.lenet5()[:-1], EuclideanRBF(codes())], problem, loss="map")
+    net = _network([*ebp.layers.lenet5()[:-1], EuclideanRBF(codes())], problem, loss=MAP(curvature="exact"))
     return train_online(net, problem, sdlm(problem, problem.rate))

@@ -156,10 +156,10 @@ void bind_loss(py::module_& m, const std::string& suffix) {
   using L = Loss<T>;
   using A = Array<T>;
   py::class_<L, std::shared_ptr<L>>(m, ("Loss" + suffix).c_str())
-      .def(py::init([](const std::string& name, double delta, double j, bool constant_curvature) {
-             return std::shared_ptr<L>(make_loss<T>(name, {delta, j, constant_curvature}));
+      .def(py::init([](const std::string& name, double delta, double j, bool exact_curvature) {
+             return std::shared_ptr<L>(make_loss<T>(name, {delta, j, exact_curvature}));
            }),
-           "name"_a, py::kw_only(), "delta"_a = 1.0, "j"_a = 1.0, "constant_curvature"_a = false)
+           "name"_a, py::kw_only(), "delta"_a = 1.0, "j"_a = 1.0, "exact_curvature"_a = false)
       .def(
           "value",
           [](const L& loss, const A& o, const A& t) {

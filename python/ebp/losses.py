@@ -18,7 +18,7 @@ LOSSES = (
     "hinge",
     "map",
 )
-CURVATURES = ("exact", "constant")
+CURVATURES = ("constant", "exact")
 
 
 @dataclass(frozen=True)
@@ -36,11 +36,12 @@ class MAP:
     j : float, default=1.0
         The squared distance that the rubbish class counts for. Samples nearer to their own code than this
         cease to count. The authors do not print theirs, only that it is positive.
-    curvature : {"exact", "constant"}, default="exact"
-        Second derivatives of the inputs of an `EuclideanRBF` below, for SDLM. "exact": the diagonal of the
-        Hessian of loss and distances together, 4 [Σ p u² − (Σ p u)²] + 2 p(rubbish), never negative; it fades
-        as samples are learnt, and rates grow towards learning_rate / mu. "constant": 2, its value while the
-        rubbish class takes all, and that of E = y_D.
+    curvature : {"constant", "exact"}, default="constant"
+        Second derivatives of the inputs of a `EuclideanRBF` below, for SDLM. "exact": the diagonal of the
+        Hessian of loss and distances together, 4 [Σ p u² − (Σ p u)²] + 2 p(rubbish), never negative. It fades
+        as samples are learnt, so that rates grow towards learning_rate / mu. "constant": 2, its value while
+        the rubbish class takes all, and that of E = y_D; the default because rates stay small, and LeNet-5 on
+        MNIST learnt at least as well with it.
 
     Raises
     ------
@@ -52,11 +53,11 @@ class MAP:
     >>> import ebp
     >>> layers = [ebp.layers.Dense(3), ebp.layers.EuclideanRBF([[1, 1, -1], [-1, 1, 1]])]
     >>> ebp.Network(layers, 2, loss=ebp.losses.MAP(j=4.0)).loss_function
-    MAP(j=4.0, curvature='exact')
+    MAP(j=4.0, curvature='constant')
     """
 
     j: float = 1.0
-    curvature: str = "exact"
+    curvature: str = "constant"
 
     def __post_init__(self) -> None:
         if not isinstance(self.j, numbers.Real) or not math.isfinite(float(self.j)):
@@ -72,7 +73,7 @@ class MAP:
 
     @property
     def _options(self) -> dict[str, Any]:
-        return {"j": float(self.j), "constant_curvature": self.curvature == "constant"}
+        return {"j": float(self.j), "exact_curvature": self.curvature == "exact"}
 
 
 @dataclass(frozen=True)

@@ -33,9 +33,9 @@ class Loss {
 };
 
 struct LossOptions {
-  double delta = 1;                 // huber: error up to which the loss is a square
-  double j = 1;                     // map: the rubbish class counts like a code at this squared distance
-  bool constant_curvature = false;  // map: curvature 2 below a EuclideanRBF instead of the exact diagonal
+  double delta = 1;              // huber: error up to which the loss is a square
+  double j = 1;                  // map: the rubbish class counts like a code at this squared distance
+  bool exact_curvature = false;  // map: the exact diagonal below a EuclideanRBF instead of the constant 2
 };
 
 // "squared_error" (half the sum of squares), "cross_entropy" (softmax inside), "binary_cross_entropy"

@@ -63,7 +63,7 @@ void MapLoss<T>::curvature_below(const Module<T>& last, const T* theta, const T*
                                  T* hx) const {
   const Index n = last.n_inputs(), k = last.n_outputs();
   std::fill_n(hx, n, T(2));
-  if (constant_) return;
+  if (!exact_) return;
   const T* codes = static_cast<const EuclideanRBF<T>&>(last).codes(theta);
   const T log_total = log_sum(k, o), rubbish = std::exp(-j_ - log_total);
   for (Index j = 0; j < n; ++j) {

@@ -16,7 +16,7 @@ namespace ebp {
 template <class T>
 class MapLoss final : public Loss<T> {
  public:
-  explicit MapLoss(const LossOptions& options) : j_(T(options.j)), constant_(options.constant_curvature) {}
+  explicit MapLoss(const LossOptions& options) : j_(T(options.j)), exact_(options.exact_curvature) {}
 
   const char* name() const override { return "map"; }
   T value(Index k, const T* o, const T* t) const override;
@@ -32,7 +32,7 @@ class MapLoss final : public Loss<T> {
   T log_sum(Index k, const T* o) const;
 
   T j_;
-  bool constant_;
+  bool exact_;
 };
 
 }  // namespace ebp
