@@ -238,4 +238,38 @@ TEST_CASE("an activation of its own learns online") {
   }
 }
 
+TEST_CASE("networks of LeNet's kind learn online") {
+  const auto network = [](bool pooled) {
+    auto result = std::make_unique<Network<double>>(18 * 18, make_loss<double>("squared_error"));
+    const auto add = [&](std::unique_ptr<Module<double>> module) { result->add(std::move(module), true); };
+    const auto activate = [&](Function function) {
+      add(std::make_unique<Activation<double>>(result->n_outputs(), function, 0.02));
+    };
+    const auto convolve = [&](const ConvCase& c) { add(std::make_unique<Conv2D<double>>(c.shape(), true)); };
+    const auto subsample = [&](Index maps, Index side) {
+      const WindowGrid grid(maps, side, side, 2, "Subsample");
+      if (pooled) return add(std::make_unique<MaxPool2D<double>>(grid));
+      add(std::make_unique<WindowSum2D<double>>(grid, 0.25));
+      add(std::make_unique<MapScale<double>>(maps, side * side / 4, 4));
+      activate(Function::kScaledTanh);
+    };
+    convolve({1, 18, 18, 3, 3, 3, 1, Padding::kValid, {}});
+    activate(Function::kScaledTanh);
+    subsample(3, 16);
+    convolve({3, 8, 8, 5, 3, 3, 1, Padding::kValid, {{0, 1}, {1, 2}, {0, 2}, {0, 1, 2}, {1}}});
+    activate(Function::kTanh);
+    subsample(5, 6);
+    convolve({5, 3, 3, 9, 3, 3, 1, Padding::kValid, {}});
+    activate(Function::kScaledTanh);
+    add(std::make_unique<Dense<double>>(9, 4, true));
+    randomise(*result);
+    return result;
+  };
+  for (const RuleOptions& options : rules())
+    for (bool pooled : {false, true}) {
+      auto streamed = network(pooled), expected = network(pooled);
+      CHECK(difference_after(options, *streamed, *expected) < 1e-10);
+    }
+}
+
 }  // namespace ebp::tests

@@ -15,8 +15,7 @@ class OnlineConv final : public OnlineLayer<T> {
  public:
   OnlineConv(const Conv2D<T>& conv, const Sigmoid<T>& sigmoid, T* theta, Index start, RuleState<T>& state,
              bool running)
-      : conv_(conv),
-        plan_(conv.plan()),
+      : plan_(conv.plan()),
         sigmoid_(sigmoid),
         theta_(theta + start),
         bias_(conv.bias() ? theta_ + conv.n_parameters() - conv.shape().maps_out : nullptr),
@@ -115,7 +114,6 @@ class OnlineConv final : public OnlineLayer<T> {
     }
   }
 
-  const Conv2D<T>& conv_;
   const ConvPlan<T>& plan_;
   Sigmoid<T> sigmoid_;
   T* theta_;

@@ -27,14 +27,13 @@ class OnlinePooledConv final : public OnlineLayer<T> {
  public:
   OnlinePooledConv(const Conv2D<T>& conv, const Sigmoid<T>& sigmoid, Index size, T* theta, Index start,
                    RuleState<T>& state, bool running)
-      : conv_(conv),
-        plan_(conv.plan()),
+      : plan_(conv.plan()),
         shape_(conv.shape()),
         sigmoid_(sigmoid),
         size_(size),
-        rows_(shape_.out_height / size),
-        columns_(shape_.out_width / size),
-        step_size_(simd::padded<T>(rows_ * columns_)),
+        window_rows_(shape_.out_height / size),
+        window_columns_(shape_.out_width / size),
+        step_size_(simd::padded<T>(window_rows_ * window_columns_)),
         theta_(theta + start),
         bias_(conv.bias() ? theta_ + conv.n_parameters() - shape_.maps_out : nullptr),
         step_(conv, theta, start, state, running) {
@@ -42,9 +41,9 @@ class OnlinePooledConv final : public OnlineLayer<T> {
     resize(table_, plan_.table_size());
     resize(frame_, plan_.frame_size() + online::kRow);
     resize(errors_, plan_.frame_size() + online::kRow);
-    resize(columns_buffer_, plan_.columns_size());
+    resize(columns_, plan_.columns_size());
     resize(totals_, plan_.totals_size() + 2 * kLanes<T>);
-    resize(output_, shape_.maps_out * rows_ * columns_ + kLanes<T>);
+    resize(output_, shape_.maps_out * window_rows_ * window_columns_ + kLanes<T>);
     for (auto* vector : {&values_, &slopes_, &deltas_})
       resize(*vector, shape_.maps_out * step_size_ + kLanes<T>);
     resize(codes_, shape_.maps_out * step_size_ + kLanes<T>);
@@ -62,8 +61,8 @@ class OnlinePooledConv final : public OnlineLayer<T> {
 
   const T* forward(const T* x) override {
     plan_.fill_frame(x, frame_.data());
-    plan_.fill_columns(frame_.data(), columns_buffer_.data());
-    plan_.product(plan_.table(theta_, table_.data()), columns_buffer_.data(), totals_.data());
+    plan_.fill_columns(frame_.data(), columns_.data());
+    plan_.product(plan_.table(theta_, table_.data()), columns_.data(), totals_.data());
     choose_winners();
     activate();
     x_ = x;
@@ -82,16 +81,18 @@ class OnlinePooledConv final : public OnlineLayer<T> {
   }
 
  private:
+  using Code = online::Code<T>;
+
   // A kernel among its zeros.
   Index kernel_block() const { return (shape_.kernel_height + 2 * (size_ - 1)) * online::kRow; }
   // Where it begins, seen from the window's corner.
   Index kernel_start() const { return (size_ - 1) * (online::kRow + 1); }
-  Index n_windows() const { return rows_ * columns_; }
+  Index n_windows() const { return window_rows_ * window_columns_; }
 
   void connect() {
     const Index pitch = plan_.frame_pitch();
     for (Index k = 0; k < n_windows(); ++k)
-      corners_[std::size_t(k)] = Code<T>(k / columns_ * size_ * pitch + k % columns_ * size_);
+      corners_[std::size_t(k)] = Code(k / window_columns_ * size_ * pitch + k % window_columns_ * size_);
     connections_.resize(std::size_t(shape_.maps_in));
     Index kernel = 0;
     for (Index o = 0; o < shape_.maps_out; ++o)
@@ -102,13 +103,13 @@ class OnlinePooledConv final : public OnlineLayer<T> {
   void choose_winners() {
     const Index width = shape_.out_width;
     for (Index o = 0; o < shape_.maps_out; ++o)
-      for (Index r = 0; r < rows_; ++r) {
+      for (Index r = 0; r < window_rows_; ++r) {
         const T* from = totals_.data() + o * plan_.totals_step() + r * size_ * width;
-        const Index to = o * step_size_ + r * columns_;
+        const Index to = o * step_size_ + r * window_columns_;
         if (size_ == 2)
-          online::winners_of_pairs<T>(columns_, from, width, values_.data() + to, codes_.data() + to);
+          online::winners_of_pairs<T>(window_columns_, from, width, values_.data() + to, codes_.data() + to);
         else
-          online::winners_of_squares<T>(columns_, size_, from, width, values_.data() + to,
+          online::winners_of_squares<T>(window_columns_, size_, from, width, values_.data() + to,
                                         codes_.data() + to);
       }
   }
@@ -142,13 +143,13 @@ class OnlinePooledConv final : public OnlineLayer<T> {
   // at = where in the frame the values under each of a map's winners begin.
   void locate(Index o) {
     using Codes = simd::IntegerPack<T>;
-    const Code<T>* codes = codes_.data() + o * step_size_;
-    const Code<T> pitch = Code<T>(plan_.frame_pitch());
+    const Code* codes = codes_.data() + o * step_size_;
+    const Code pitch = Code(plan_.frame_pitch());
     for (Index k = 0; k < step_size_; k += kLanes<T>) {
       Codes code, at;
       std::memcpy(&code, codes + k, sizeof code);
       std::memcpy(&at, corners_.data() + k, sizeof at);
-      at += (code >> online::kRowBits) * pitch + (code & (Code<T>(online::kRow) - 1));
+      at += (code >> online::kRowBits) * pitch + (code & (Code(online::kRow) - 1));
       std::memcpy(at_.data() + k, &at, sizeof at);
     }
   }
@@ -217,30 +218,27 @@ class OnlinePooledConv final : public OnlineLayer<T> {
     for (Index o = 0; o < shape_.maps_out; ++o)
       for (Index k = 0; k < n_windows(); ++k) {
         const Index code = Index(codes_[std::size_t(o * step_size_ + k)]),
-                    row = k / columns_ * size_ + code / online::kRow,
-                    column = k % columns_ * size_ + code % online::kRow;
+                    row = k / window_columns_ * size_ + code / online::kRow,
+                    column = k % window_columns_ * size_ + code % online::kRow;
         const T slope = slopes_[std::size_t(o * step_size_ + k)];
         curvatures_[std::size_t((o * shape_.out_height + row) * shape_.out_width + column)] =
             slope * slope * c[o * n_windows() + k];
       }
   }
 
-  template <class U>
-  using Code = online::Code<U>;
-
-  const Conv2D<T>& conv_;
   const ConvPlan<T>& plan_;
   const ConvShape& shape_;
   Sigmoid<T> sigmoid_;
-  Index size_, rows_, columns_;  // of a window; windows of a map
-  Index step_size_;              // between maps in what holds one value a window
+  Index size_;  // of a window
+  Index window_rows_, window_columns_;
+  Index step_size_;  // between maps in what holds one value a window
   T* theta_;
   const T* bias_;  // null without
   OnlineStep<T> step_;
-  AlignedVector<T> table_, frame_, errors_, columns_buffer_, totals_, output_;
+  AlignedVector<T> table_, frame_, errors_, columns_, totals_, output_;
   AlignedVector<T> values_, slopes_, deltas_, curvatures_, kernels_;
-  AlignedVector<Code<T>> codes_;
-  AlignedVector<Code<T>> corners_, at_;  // offsets in the frame: of windows, of one map's winners
+  AlignedVector<Code> codes_;
+  AlignedVector<Code> corners_, at_;  // offsets in the frame: of windows, of one map's winners
   std::vector<std::vector<online::Connection>> connections_;  // of each input map
   const T* x_ = nullptr;                                      // input of the present sample
 };
