@@ -200,6 +200,7 @@ class MLP:
         self.is_bias = np.zeros(start, bool)
         for name, where, _ in self.slices:
             self.is_bias[where] = name.endswith("bias")
+        self.decays = ~self.is_bias
 
     def states(self, theta, X):
         """x_0 ... x_N and y_1 ... y_N of (2)-(3)."""

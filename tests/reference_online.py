@@ -27,8 +27,8 @@ def _batches(n, order, batch_size):
 
 
 def _step(mlp, theta, velocity, rates, gradient, momentum, weight_decay):
-    """The momentum step; decay acts on weights, never on biases."""
-    gradient = gradient + weight_decay * np.where(mlp.is_bias, 0.0, theta)
+    """The momentum step; decay acts on weights, never on biases or on places in the space of the inputs."""
+    gradient = gradient + weight_decay * np.where(mlp.decays, theta, 0.0)
     velocity = momentum * velocity - rates * gradient
     return theta + velocity, velocity
 

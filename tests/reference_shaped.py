@@ -149,6 +149,9 @@ class ShapedNet:
             )
         )
         self.is_bias = self.is_bias.astype(bool)
+        places = ("centres", "widths", "codes")
+        names = [name.split(".")[1] for name, where, _ in self.slices for _ in range(where.start, where.stop)]
+        self.decays = np.array([name not in ("bias", *places) for name in names], dtype=bool)
 
     def states(self, theta, X):
         """The inputs, and the outputs of every module."""

@@ -103,7 +103,7 @@ class SGD(Rule):
     momentum : float, default=0.0
         Strength of the momentum term in [0, 1). It multiplies the effective rate by 1 / (1 − momentum).
     weight_decay : float, default=0.0
-        Pull of every weight, but no bias, towards 0.
+        Pull of every weight towards 0; biases, and centres, widths and codes of radial units, are not pulled.
     scale : {"none", "fan_in"}, default="none"
         "fan_in" divides the rate of each unit by the square root of its number of inputs (bias not
         counted), and that of a shared weight by the square root of the number of connections that use it

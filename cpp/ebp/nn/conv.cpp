@@ -71,10 +71,16 @@ std::vector<ParameterBlock> Conv2D<T>::parameter_blocks() const {
   const ConvShape& s = shape();
   std::vector<Index> sizes;
   for (const auto& row : s.sources) sizes.push_back(Index(row.size()) * s.n_taps());
-  std::vector<ParameterBlock> blocks{
-      {"weights", 0, {s.n_kernels(), s.kernel_height, s.kernel_width}, sizes, sizes, s.n_positions(), false}};
+  std::vector<ParameterBlock> blocks{{"weights",
+                                      0,
+                                      {s.n_kernels(), s.kernel_height, s.kernel_width},
+                                      sizes,
+                                      sizes,
+                                      s.n_positions(),
+                                      Role::kWeight}};
   const std::vector<Index> ones(sizes.size(), 1);
-  if (bias_) blocks.push_back({"bias", n_kernel_weights_, {s.maps_out}, ones, sizes, s.n_positions(), true});
+  if (bias_)
+    blocks.push_back({"bias", n_kernel_weights_, {s.maps_out}, ones, sizes, s.n_positions(), Role::kBias});
   return blocks;
 }
 

@@ -27,8 +27,8 @@ template <class T>
 std::vector<ParameterBlock> Dense<T>::parameter_blocks() const {
   const Index i = this->n_inputs(), o = this->n_outputs();
   const std::vector<Index> fan_ins(std::size_t(o), i), ones(std::size_t(o), 1);
-  std::vector<ParameterBlock> blocks{{"weights", 0, {o, i}, fan_ins, fan_ins, 1, false}};
-  if (bias_) blocks.push_back({"bias", o * i, {o}, ones, fan_ins, 1, true});
+  std::vector<ParameterBlock> blocks{{"weights", 0, {o, i}, fan_ins, fan_ins, 1, Role::kWeight}};
+  if (bias_) blocks.push_back({"bias", o * i, {o}, ones, fan_ins, 1, Role::kBias});
   return blocks;
 }
 

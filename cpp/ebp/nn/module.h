@@ -8,6 +8,10 @@
 
 namespace ebp {
 
+// What a parameter is. Weight decay pulls weights alone: to a place in the space of the inputs (centre,
+// width or code) 0 means nothing.
+enum class Role { kWeight, kBias, kPlace };
+
 // One named array inside the flat parameter vector.
 struct ParameterBlock {
   std::string name;               // "weights" or "bias" within a module; "0.weights" within a network
@@ -16,7 +20,7 @@ struct ParameterBlock {
   std::vector<Index> unit_sizes;  // parameters of each unit, in order
   std::vector<Index> fan_ins;     // connections that reach each unit, the bias not counted
   Index shares;                   // connections that use each parameter
-  bool is_bias;
+  Role role;
   Index size() const;
 };
 

@@ -9,7 +9,7 @@ namespace {
 
 std::vector<ParameterBlock> centres(const char* name, Index i, Index o) {
   const std::vector<Index> sizes(std::size_t(o), i);
-  return {{name, 0, {o, i}, sizes, sizes, 1, false}};
+  return {{name, 0, {o, i}, sizes, sizes, 1, Role::kPlace}};
 }
 
 // What a bump depends on: its squared distance d, value phi, and the tangents of both along a direction.
@@ -132,7 +132,7 @@ std::vector<ParameterBlock> GaussianRBF<T>::parameter_blocks() const {
   const Index i = this->n_inputs(), o = this->n_outputs();
   auto blocks = centres("centres", i, o);
   blocks.push_back(
-      {"widths", o * i, {o}, std::vector<Index>(std::size_t(o), 1), blocks[0].fan_ins, 1, false});
+      {"widths", o * i, {o}, std::vector<Index>(std::size_t(o), 1), blocks[0].fan_ins, 1, Role::kPlace});
   return blocks;
 }
 

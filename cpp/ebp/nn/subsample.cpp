@@ -90,8 +90,8 @@ MapScale<T>::MapScale(Index maps, Index units, Index fan_in)
 template <class T>
 std::vector<ParameterBlock> MapScale<T>::parameter_blocks() const {
   const std::vector<Index> ones(std::size_t(maps_), 1), fan_ins(std::size_t(maps_), fan_in_);
-  return {{"coefficients", 0, {maps_}, ones, fan_ins, units_ * fan_in_, false},
-          {"bias", maps_, {maps_}, ones, fan_ins, units_, true}};
+  return {{"coefficients", 0, {maps_}, ones, fan_ins, units_ * fan_in_, Role::kWeight},
+          {"bias", maps_, {maps_}, ones, fan_ins, units_, Role::kBias}};
 }
 
 template <class T>

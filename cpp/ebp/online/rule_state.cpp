@@ -44,9 +44,9 @@ void RuleState<T>::share_within_units(const Part& part, T* values) const {
   if (!options.sdlm()->per_unit) return;
   for (std::size_t b = part.first_block; b < part.last_block; ++b) {
     const ParameterBlock& weights = blocks_[b];
-    if (weights.is_bias) continue;
+    if (weights.role == Role::kBias) continue;
     // The bias of the same module, if any, is the next block.
-    const bool has_bias = b + 1 < part.last_block && blocks_[b + 1].is_bias;
+    const bool has_bias = b + 1 < part.last_block && blocks_[b + 1].role == Role::kBias;
     T* bias = has_bias ? values + (blocks_[b + 1].start - part.start) : nullptr;
     T* row = values + (weights.start - part.start);
     for (std::size_t unit = 0; unit < weights.unit_sizes.size(); ++unit) {
@@ -85,7 +85,7 @@ void RuleState<T>::apply(const Part& part, const T* g, T* theta) {
   const T momentum = T(options.momentum);
   for (std::size_t b = part.first_block; b < part.last_block; ++b) {
     const ParameterBlock& block = blocks_[b];
-    const T decay = block.is_bias ? T(0) : T(options.weight_decay);
+    const T decay = block.role == Role::kWeight ? T(options.weight_decay) : T(0);
     const Index offset = block.start - part.start;
     const T *rate = rates.data() + block.start, *gradient = g + offset;
     T* w = theta + offset;

@@ -22,7 +22,7 @@ struct SdlmOptions {
   bool per_unit = false;  // one h a unit, the mean over its weights and bias
 };
 
-// v <- momentum v - rate (g + weight_decay w), w <- w + v; biases do not decay.
+// v <- momentum v - rate (g + weight_decay w), w <- w + v; only weights decay, see Role.
 struct RuleOptions {
   double learning_rate = 0;  // epsilon
   double momentum = 0;
