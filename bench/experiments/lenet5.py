@@ -132,6 +132,11 @@ def train(data: tuple, output: str, schedule: list[float], distort: bool, seed: 
     return course
 
 
+def seeds_of(courses: list[Course]) -> str:
+    """How many trainings there are, in words."""
+    return "1 seed" if len(courses) == 1 else f"{len(courses)} seeds"
+
+
 def report(courses: list[Course], distort: bool) -> None:
     """A table of what was obtained and what was published."""
     name = "test error with distortions, %" if distort else "test error, %"
@@ -143,7 +148,7 @@ def report(courses: list[Course], distort: bool) -> None:
         ("largest rate, pass 1", f"{statistics.median(course.largest_rates[0] for course in courses):.1e}"),
     ]
     n_passes = len(courses[0].test_errors)
-    print(f"\nLeNet-5, {n_passes} passes, {len(courses)} seeds: medians (each seed)")
+    print(f"\nLeNet-5, {n_passes} passes, {seeds_of(courses)}: medians (each seed)")
     print(f"{'':32s}{'obtained':28s}published 1998")
     for label, obtained in rows:
         print(f"{label:32s}{obtained:28s}{PUBLISHED[label]}")
@@ -166,7 +171,7 @@ def draw(courses: list[Course], distort: bool, path: Path) -> None:
     published = PUBLISHED["test error with distortions, %" if distort else "test error, %"]
     axes.axhline(float(published), color="C0", ls=":", label=f"published test error, {published} %")
     axes.set(
-        title=f"LeNet-5 on MNIST{' with distortions' if distort else ''}, SDLM, {len(courses)} seed(s)",
+        title=f"LeNet-5 on MNIST{' with distortions' if distort else ''}, SDLM, {seeds_of(courses)}",
         xlabel="passes over 60,000 digits",
         ylabel="error, %",
         yscale="log",
