@@ -9,5 +9,6 @@ void bind_base(pybind11::module_& m);
 void bind_modules(pybind11::module_& m);
 void bind_nn(pybind11::module_& m);
 void bind_online(pybind11::module_& m);
+void bind_optimize(pybind11::module_& m);
 
 }  // namespace ebp::bindings

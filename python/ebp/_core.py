@@ -70,4 +70,6 @@ Trainer64 = module.Trainer64
 WindowSum2D32 = module.WindowSum2D32
 WindowSum2D64 = module.WindowSum2D64
 RuleOptions = module.RuleOptions
+least_squares = module.least_squares
+minimize = module.minimize
 online_eigenvalue = module.online_eigenvalue

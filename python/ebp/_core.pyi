@@ -278,6 +278,41 @@ class Trainer64:
     @property
     def curvature(self) -> NDArray[np.float64]: ...
 
+def minimize(
+    fun: Callable[..., object],
+    x0: NDArray[np.float64],
+    *,
+    method: str,
+    hess: Callable[..., object] | None,
+    hessp: Callable[..., object] | None,
+    callback: Callable[..., object] | None,
+    gradient_tolerance: float,
+    step_tolerance: float,
+    decrease_tolerance: float,
+    max_iter: int,
+    c1: float,
+    c2: float,
+    max_line_search: int,
+    beta: str,
+    memory: int,
+    initial_scaling: bool,
+) -> dict[str, object]: ...
+def least_squares(
+    fun: Callable[..., object],
+    x0: NDArray[np.float64],
+    m: int,
+    jac: Callable[..., object],
+    *,
+    method: str,
+    solver: str,
+    callback: Callable[..., object] | None,
+    gradient_tolerance: float,
+    step_tolerance: float,
+    decrease_tolerance: float,
+    max_iter: int,
+    damping: float,
+    products: bool,
+) -> dict[str, object]: ...
 def online_eigenvalue(
     network: Network64,
     x: NDArray[np.float64],
