@@ -12,6 +12,8 @@ namespace {
 constexpr double kSlowestGrowth = 1.1, kGrowth = 4, kFastestGrowth = 10, kMargin = 1e-3;
 // A step into values that are not finite is shortened by this factor.
 constexpr double kRetreat = 0.1;
+// A bracket that shrinks by less than this factor is halved next time.
+constexpr double kSlowestShrinkage = 0.7;
 
 // Where the slope through two points is 0; not finite if it never is.
 double secant(double a, double slope_a, double b, double slope_b) {
@@ -55,6 +57,24 @@ bool LineSearch::flat_enough(const Trial& trial) const {
   return std::abs(trial.slope) <= -options_.c2 * start_.slope;
 }
 
+double LineSearch::longer(const Trial& before, const Trial& low) {
+  double step = secant(before.step, before.slope, low.step, low.slope);
+  if (!(low.slope > before.slope) || !std::isfinite(step)) step = kGrowth * low.step;
+  return std::clamp(step, kSlowestGrowth * low.step, kFastestGrowth * low.step);
+}
+
+double LineSearch::inside(const Trial& low, const Trial& high, bool slow) {
+  const double width = high.step - low.step;
+  if (!high.finite()) return low.step + kRetreat * width;
+  // Values that are nearly equal have lost the digits that the cubic needs.
+  const bool lost = std::abs(high.value - low.value) <= 1e-8 * std::abs(low.value);
+  double step = lost && high.slope > 0
+                    ? secant(low.step, low.slope, high.step, high.slope)
+                    : cubic(low.step, low.value, low.slope, high.step, high.value, high.slope);
+  if (slow || !std::isfinite(step)) step = low.step + width / 2;
+  return std::clamp(step, low.step + kMargin * width, high.step - kMargin * width);
+}
+
 LineSearch::Outcome LineSearch::search(Objective& objective, Point& point, const Vector& direction,
                                        double initial, Counts& counts) {
   origin_ = point;
@@ -82,27 +102,15 @@ LineSearch::Outcome LineSearch::search(Objective& objective, Point& point, const
       bracketed = true;
     }
     if (!bracketed) {
-      step = secant(before.step, before.slope, low.step, low.slope);
-      if (!(low.slope > before.slope) || !std::isfinite(step)) step = kGrowth * low.step;
-      step = std::clamp(step, kSlowestGrowth * low.step, kFastestGrowth * low.step);
+      step = longer(before, low);
       if (!std::isfinite(step)) break;
       continue;
     }
     const double width = high.step - low.step;
     if (width <= 2 * std::numeric_limits<double>::epsilon() * high.step) break;
-    step = std::numeric_limits<double>::quiet_NaN();
-    if (high.finite()) {
-      const bool lost = std::abs(high.value - low.value) <= 1e-8 * std::abs(low.value);
-      step = lost && high.slope > 0
-                 ? secant(low.step, low.slope, high.step, high.slope)
-                 : cubic(low.step, low.value, low.slope, high.step, high.value, high.slope);
-    } else {
-      step = low.step + kRetreat * width;
-    }
-    const bool slow = k > 2 && width > 0.7 * width_before;
+    const bool slow = k > 2 && width > kSlowestShrinkage * width_before;
+    step = inside(low, high, slow);
     width_before = width;
-    if (!std::isfinite(step) || (slow && high.finite())) step = low.step + width / 2;
-    step = std::clamp(step, low.step + kMargin * width, high.step - kMargin * width);
   }
   return {false, best};
 }

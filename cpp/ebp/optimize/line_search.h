@@ -46,6 +46,9 @@ class LineSearch {
     bool finite() const;
   };
   Trial evaluate(Objective& objective, double step, const Vector& direction, Counts& counts);
+  // The next step: beyond `low`, which is too short, or between both ends of a bracket.
+  static double longer(const Trial& before, const Trial& low);
+  static double inside(const Trial& low, const Trial& high, bool slow);
   bool low_enough(const Trial& trial) const;
   bool flat_enough(const Trial& trial) const;
 
