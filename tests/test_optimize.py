@@ -5,6 +5,7 @@ import subprocess
 import ebp
 import numpy as np
 import pytest
+import scipy.optimize
 from checks import assert_close
 from nist import MODELS, NistProblem, fetch
 from problems import PROBLEMS
@@ -181,6 +182,23 @@ def test_products_take_the_place_of_the_jacobian(rng):
         result = least_squares(fun, np.zeros(12), other)
         assert "jac" not in result
         assert_close(result.cost, expected.cost, 1e-8)
+
+
+def test_many_parameters():
+    """Broyden's tridiagonal problem with more parameters than are factorised."""
+    tridiagonal = next(p for p in PROBLEMS if p.name == "broyden_tridiagonal")
+    start = -np.ones(1200)
+    result = least_squares(tridiagonal.residuals, start, tridiagonal.jacobian)
+    assert result.success
+    assert result.cost < 1e-12
+    result = minimize(tridiagonal.value_and_gradient, start, method="lbfgs")
+    assert result.success
+    # a local minimum, 0.7125, that SciPy falls into as well
+    options = {"ftol": 1e-15, "gtol": 1e-8}
+    scipys = scipy.optimize.minimize(
+        tridiagonal.value_and_gradient, start, jac=True, method="L-BFGS-B", options=options
+    )
+    assert result.fun == pytest.approx(scipys.fun, rel=1e-9)
 
 
 def test_a_singular_jacobian():
