@@ -263,3 +263,35 @@ def test_networks_differ_where_their_layers_do():
     assert L.EuclideanRBF(CODES) != L.EuclideanRBF(CODES[::-1])
     assert MAP(2.0) != MAP()
     assert Huber(2.0) != Huber()
+
+
+def test_learn_one_knows_the_axes():
+    net = ebp.Network([L.Conv2D(2, 3)], (3, 8, 6), random_state=0)
+    rule, target = ebp.rules.SGD(0.01), np.zeros(net.n_outputs)
+    for x in (np.zeros((3, 8, 6)), np.zeros(144), np.zeros((1, 144))[0]):
+        net.learn_one(x, target, rule)
+    with pytest.raises(ValueError, match=r"x must have the shape \(3, 8, 6\) or be flat; got \(8, 6, 3\)"):
+        net.learn_one(np.zeros((8, 6, 3)), target, rule)
+
+
+def test_blocks_of_large_images_are_seamless():
+    """Few rows go through at a time where images are large."""
+    X = np.random.default_rng(0).standard_normal((75, 1, 64, 64))
+    net = ebp.Network(
+        [L.Conv2D(8, 5), L.MaxPool2D(2), L.Dense(2)], (1, 64, 64), dtype="float64", random_state=0
+    )
+    T = np.ones((75, 2))
+    np.testing.assert_allclose(net.forward(X), np.concatenate([net.forward(x[None]) for x in X]), rtol=1e-12)
+    gradients = [net.gradient(x[None], t[None]) for x, t in zip(X, T, strict=True)]
+    np.testing.assert_allclose(net.gradient(X, T), np.mean(gradients, axis=0), rtol=1e-9, atol=1e-12)
+
+
+def test_callbacks_come_often_for_shared_weights():
+    """Few parameters, many connections: the time between two looks at the world follows the connections."""
+    X = np.zeros((200, 1, 64, 64), np.float32)
+    net = ebp.Network([L.Conv2D(16, 5), L.MaxPool2D(2)], (1, 64, 64), random_state=0)
+    calls = []
+    net.train_online(
+        X, np.zeros((200, net.n_outputs)), ebp.rules.SGD(1e-3), callback=lambda n, _: calls.append(n)
+    )
+    assert len(calls) >= 4

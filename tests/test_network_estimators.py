@@ -203,7 +203,7 @@ def test_layers_cannot_change_while_training_goes_on(digits):
             r"must divide .* -> 0 Conv2D \(4, 6, 6\)",
         ),
         ({"layers": [Conv2D(4, 9)]}, False, r"kernel_size must fit into the image; got \(9, 9\)"),
-        ({"layers": [Dense(24), EuclideanRBF(CODES[:7])]}, False, "one for each class, 10; got 7"),
+        ({"layers": [Dense(24), EuclideanRBF(CODES[:7])]}, False, "one for each class or value, 10; got 7"),
         (
             {"layers": [Dense(24), EuclideanRBF(CODES)], "loss": "hinge"},
             False,
@@ -224,6 +224,11 @@ def test_layers_cannot_change_while_training_goes_on(digits):
         ({"layers": [Conv2D(4, 3)], "normalize": "decorrelate"}, False, "must keep the number of inputs"),
         ({"layers": [20]}, False, "layers must be a sequence of ebp.layers objects; got"),
         ({"layers": Dense(20)}, False, "layers must be a sequence of ebp.layers objects; got"),
+        (
+            {"layers": map(Conv2D, [3], [3])},
+            False,
+            "layers must be a sequence of ebp.layers objects; got <map",
+        ),
         ({"layers": "lenet5"}, False, "layers must be a sequence of ebp.layers objects; got 'lenet5'"),
         ({"layers": [], "loss": "map loss"}, False, "loss must be one of 'auto'.*'map'; got 'map loss'"),
     ],
@@ -232,6 +237,21 @@ def test_what_does_not_fit_is_named(digits, options, flat, message):
     X, y = digits
     with pytest.raises(ValueError, match=message):
         ebp.NetworkClassifier(**options).fit(X.reshape(len(X), 64) if flat else X, y)
+
+
+def test_no_samples_are_refused(digits):
+    X, y = digits
+    with pytest.raises(ValueError, match="0 sample"):
+        ebp.NetworkClassifier([Conv2D(2, 3)]).fit(X[:0], y[:0])
+
+
+@pytest.mark.parametrize("rows", [np.repeat(np.eye(3), 20, axis=0), np.eye(3)])
+def test_too_few_different_samples_leave_gaussian_units_random(rows):
+    model = ebp.NetworkClassifier([GaussianRBF(5)], max_iter=2, random_state=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model.fit(rows, rows.argmax(axis=1))
+    assert np.isfinite(model.network_.parameters).all()
 
 
 def test_samples_of_another_shape_are_refused(digits):

@@ -249,3 +249,14 @@ def test_clusters_make_learning_faster():
         wrong[clustered] = np.mean(network.forward(X)[:, 0] * y <= 0)
     assert wrong[True] < 0.05
     assert wrong[False] > 0.3
+
+
+@pytest.mark.parametrize("width", [0.0, 1e-25, -1e-25])
+def test_vanishing_widths_poison_nothing(width):
+    net = ebp.Network([GaussianRBF(2), ebp.layers.Dense(1)], 2, random_state=0)
+    net.parameters[4:6] = width
+    for rule in (ebp.rules.SGD(0.1), ebp.rules.SDLM(0.1)):
+        assert np.isfinite(net.learn_one([0.1, 0.2], [1.0], rule))
+        assert np.isfinite(net.learn_one(net.parameters[:2], [1.0], rule))  # at a centre
+        net.train_online([[0.1, 0.2]], [[1.0]], rule)
+        assert np.isfinite(net.parameters).all()

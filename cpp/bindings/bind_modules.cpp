@@ -147,6 +147,7 @@ template <class T, class Body>
 void for_rows(const Array<T>& o, const Array<T>& t, Body&& body) {
   const Index k = o.ndim() == 2 ? o.shape(1) : 0;
   const Index n = require_rows(o, -1, k, "Loss", "o");
+  require(k >= 1, "Loss", "there must be at least one output", k);
   require_rows(t, n, k, "Loss", "t");
   for (Index row = 0; row < n; ++row) body(k, o.data() + row * k, t.data() + row * k, row);
 }

@@ -50,7 +50,7 @@ TEST_CASE("gradient against central differences") {
 
 TEST_CASE("blocks of rows give what single rows give") {
   auto network = make_network<double>({6, 9, 2});
-  const Index n = 2 * Tape<double>::kRows + 3, p = network->n_parameters();
+  const Index n = 2 * Tape<double>::block_rows(*network) + 3, p = network->n_parameters();
   const auto x = values<double>(n * 6, 1), t = values<double>(n * 2, 2), weights = values<double>(n, 3);
   std::vector<double> whole(static_cast<std::size_t>(p)), summed(whole.size()), single(whole.size());
   for (auto pass : {&Network<double>::gradient, &Network<double>::curvature}) {

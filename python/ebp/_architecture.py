@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -68,8 +68,8 @@ class LayerList:
         owner = type(self).__name__
         layers = self.layers
         if (
-            isinstance(layers, (str, Layer))
-            or not isinstance(layers, Iterable)
+            isinstance(layers, str)
+            or not isinstance(layers, Sequence)
             or not all(isinstance(layer, Layer) for layer in layers)
         ):
             raise ValueError(f"[{owner}] layers must be a sequence of ebp.layers objects; got {layers!r}")
@@ -105,7 +105,7 @@ class LayerList:
                 f"[{type(self).__name__}] samples must have the shape {self._sample_shape}, as in fit or "
                 f"input_shape; got {shape[1:]}"
             )
-        return np.asarray(X).reshape(shape[0], -1)
+        return np.asarray(X).reshape(shape[0], math.prod(shape[1:]))
 
     def _shape_of(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         """Shape of a sample in data of this shape, or as `input_shape` says."""
@@ -146,8 +146,8 @@ class LayerList:
             outputs = math.prod(output_shapes(tuple(self.layers), self._sample_shape)[-1])
         if isinstance(last, EuclideanRBF) and outputs not in n_outputs:
             raise ValueError(
-                f"[{type(self).__name__}] the codes of the last layer must be one for each class, "
-                f"{max(n_outputs)}; got {outputs}"
+                f"[{type(self).__name__}] the codes of the last layer must be one for each class or "
+                f"value, {max(n_outputs)}; got {outputs}"
             )
         if outputs not in n_outputs:
             return None

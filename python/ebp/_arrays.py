@@ -39,6 +39,13 @@ def as_rows(
     return np.ascontiguousarray(array, dtype=dtype)
 
 
+def checked_axes(value: Any, sample_shape: tuple[int, ...], function: str, name: str) -> None:
+    """Refuse one sample whose axes are not those of `sample_shape`; flat rows are left to the core."""
+    axes = np.shape(value)
+    if len(axes) > 1 and not fits_shape(axes, int(np.prod(sample_shape)), sample_shape):
+        raise ValueError(f"[{function}] {name} must have the shape {sample_shape} or be flat; got {axes}")
+
+
 def fits_shape(axes: tuple[int, ...], width: int, sample_shape: tuple[int, ...]) -> bool:
     """Whether a sample with these axes is one of `sample_shape`, or of `width` values if that is flat."""
     if len(sample_shape) < 2:
@@ -76,7 +83,7 @@ def checked_order(order: Any, n: int) -> np.ndarray:
 
 def checked_shape(shape: Any) -> tuple[int, ...]:
     """`shape` as a tuple of sizes."""
-    sizes = tuple(shape) if isinstance(shape, (tuple, list)) else (shape,)
+    sizes = tuple(shape) if isinstance(shape, (tuple, list, np.ndarray)) else (shape,)
     for size in sizes:
         if isinstance(size, bool) or not isinstance(size, (int, np.integer)):
             raise TypeError(f"[Network] input_shape must hold integers; got {shape!r}")

@@ -45,6 +45,7 @@ class FeedForward:
         if self._dtype.name not in _DTYPES:
             raise ValueError(f"[Network] dtype must be one of {', '.join(_DTYPES)}; got {dtype!r}")
         self._input_shape = checked_shape(input_shape)
+        self._is_shaped = len(self._input_shape) > 1
         self._output_shapes = output_shapes(self._layers, self._input_shape)
         single = self._dtype == np.float32
         make: Any = _core.Network32 if single else _core.Network64

@@ -25,6 +25,8 @@ def generator(random_state: Any) -> np.random.Generator:
         raise TypeError(
             f"[random_state] must be None, an integer, a Generator or a RandomState; got {random_state!r}"
         )
+    if isinstance(random_state, numbers.Integral) and random_state < 0:
+        raise ValueError(f"[random_state] a seed must not be negative; got {random_state}")
     return np.random.default_rng(random_state)
 
 

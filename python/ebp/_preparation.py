@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import numpy as np
@@ -251,14 +251,14 @@ class PreparedEstimator(BaseEstimator):
         return [*self._layers_below(), given]
 
     def _initialize_rbf(self, X: np.ndarray, rng: np.random.Generator) -> None:
-        """Start Gaussian units from clusters, where there are samples enough."""
-        units = [layer.units for layer in self.network_.layers if isinstance(layer, GaussianRBF)]
-        if not units or len(X) < max(units):
+        """Start Gaussian units from clusters; where there are too few different samples they stay random."""
+        if not any(isinstance(layer, GaussianRBF) for layer in self.network_.layers):
             return
         if len(X) > CLUSTERED:
             X = X[rng.choice(len(X), CLUSTERED, replace=False)]
         Z = normalized(X, self._transform(), self.network_.dtype, self._name)
-        self.network_.initialize_rbf(Z, random_state=rng)
+        with suppress(ValueError):
+            self.network_.initialize_rbf(Z, random_state=rng)
 
     def _architecture(self) -> dict[str, Any]:
         """The parameters that a network cannot change once it is built."""

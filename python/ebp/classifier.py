@@ -61,7 +61,7 @@ InputNormalizer, default="auto"
         Order of the samples (section 4.2). "auto" shuffles in every epoch, "interleave" moreover avoids
         neighbours of one class, "sequential" keeps the given order.
     alpha : float, default=0.0
-        Weight decay, not applied to biases.
+        Weight decay, not applied to biases (nor, in `NetworkClassifier`, to centres, widths and codes).
     max_iter : int, default=20
         Epochs at most.
     tol : float, default=1e-4
@@ -253,7 +253,8 @@ n_outputs_, out_activation_
     Notes
     -----
     `X` is (n_samples, n_features) or (n_samples, \\*input_shape). Centres and widths of
-    `layers.GaussianRBF` start from clusters of the first samples, if there are as many as units.
+    `layers.GaussianRBF` start from clusters of the samples of the first call (10,000 of more), if there are
+    as many different ones as units.
 
     References
     ----------

@@ -35,13 +35,13 @@ class MAP:
     ----------
     j : float, default=1.0
         The squared distance that the rubbish class counts for. Samples nearer to their own code than this
-        cease to count. The authors do not print theirs, only that it is positive.
+        cease to count. The authors do not print theirs, only that it is positive; very negative values lead
+        to E = y_D.
     curvature : {"constant", "exact"}, default="constant"
         Second derivatives of the inputs of a `EuclideanRBF` below, for SDLM. "exact": the diagonal of the
         Hessian of loss and distances together, 4 [Σ p u² − (Σ p u)²] + 2 p(rubbish), never negative. It fades
         as samples are learnt, so that rates grow towards learning_rate / mu. "constant": 2, its value while
-        the rubbish class takes all, and that of E = y_D; the default because rates stay small, and LeNet-5 on
-        MNIST learnt at least as well with it.
+        the rubbish class takes all, and that of E = y_D; the default, because rates stay bounded.
 
     Raises
     ------
@@ -60,7 +60,11 @@ class MAP:
     curvature: str = "constant"
 
     def __post_init__(self) -> None:
-        if not isinstance(self.j, numbers.Real) or not math.isfinite(float(self.j)):
+        if (
+            not isinstance(self.j, numbers.Real)
+            or isinstance(self.j, bool)
+            or not math.isfinite(float(self.j))
+        ):
             raise ValueError(f"[MAP] j must be a finite number; got {self.j!r}")
         if self.curvature not in CURVATURES:
             raise ValueError(
@@ -104,7 +108,11 @@ class Huber:
     delta: float = 1.0
 
     def __post_init__(self) -> None:
-        if not isinstance(self.delta, numbers.Real) or not 0 < float(self.delta) < math.inf:
+        if (
+            not isinstance(self.delta, numbers.Real)
+            or isinstance(self.delta, bool)
+            or not 0 < float(self.delta) < math.inf
+        ):
             raise ValueError(f"[Huber] delta must be a positive finite number; got {self.delta!r}")
 
     @property

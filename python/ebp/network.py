@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ebp import _initialization
-from ebp._arrays import as_rows, checked_order, checked_weights
+from ebp._arrays import as_rows, checked_axes, checked_order, checked_weights
 from ebp._feed_forward import FeedForward
 from ebp._rbf import initialize_rbf
 from ebp._summary import summary_table
@@ -180,7 +180,7 @@ class Network(FeedForward):
 
         Parameters
         ----------
-        x : array-like of shape (n_inputs,)
+        x : array-like of shape (n_inputs,) or input_shape
         t : array-like of shape (n_outputs,)
         rule : ebp.rules object
 
@@ -194,6 +194,8 @@ class Network(FeedForward):
         ValueError, TypeError
             For shapes that do not fit, or a rule that belongs to another network.
         """
+        if self._is_shaped:
+            checked_axes(x, self._input_shape, "learn_one", "x")
         try:
             trainer = rule._trainer if rule._core is self._core else rule._bind(self)
         except AttributeError:

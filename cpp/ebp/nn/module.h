@@ -14,9 +14,9 @@ enum class Role { kWeight, kBias, kPlace };
 
 // One named array inside the flat parameter vector.
 struct ParameterBlock {
-  std::string name;               // "weights" or "bias" within a module; "0.weights" within a network
+  std::string name;               // "weights", "bias", "coefficients", ...; "0.weights" within a network
   Index start;                    // offset into the owner's parameters
-  std::vector<Index> shape;       // (out, in) for weights, (out,) for a bias
+  std::vector<Index> shape;       // such as (out, in) for dense weights, (out,) for a bias
   std::vector<Index> unit_sizes;  // parameters of each unit, in order
   std::vector<Index> fan_ins;     // connections that reach each unit, the bias not counted
   Index shares;                   // connections that use each parameter

@@ -8,15 +8,17 @@
 namespace ebp {
 namespace {
 
-// Calls body(first row, number of rows) for blocks of at most Tape::kRows rows.
+// Calls body(first row, number of rows) for blocks of n rows.
 template <class T, class Body>
-void for_blocks(Index n, Body&& body) {
-  for (Index start = 0; start < n; start += Tape<T>::kRows) body(start, std::min(Tape<T>::kRows, n - start));
+void for_blocks(const Network<T>& network, Index n, Body&& body) {
+  const Index rows = Tape<T>::block_rows(network);
+  for (Index start = 0; start < n; start += rows) body(start, std::min(rows, n - start));
 }
 
+// Rows of the largest block of n rows.
 template <class T>
-Index block_rows(Index n) {
-  return std::max(Index(1), std::min(n, Tape<T>::kRows));
+Index largest_block(const Network<T>& network, Index n) {
+  return std::max(Index(1), std::min(n, Tape<T>::block_rows(network)));
 }
 
 }  // namespace
@@ -56,9 +58,9 @@ constexpr Index kGroup = 4;
 
 template <class T>
 void Network<T>::forward(Index n, const T* x, T* y) const {
-  Tape<T> tape(*this, block_rows<T>(n + kGroup));
+  Tape<T> tape(*this, largest_block(*this, n + kGroup));
   AlignedVector<T> group;
-  for_blocks<T>(n, [&](Index start, Index rows) {
+  for_blocks(*this, n, [&](Index start, Index rows) {
     const T* inputs = x + start * n_inputs();
     const Index padded = (rows + kGroup - 1) / kGroup * kGroup;
     if (padded != rows) {
@@ -73,8 +75,8 @@ void Network<T>::forward(Index n, const T* x, T* y) const {
 
 template <class T>
 void Network<T>::activations(Index n, const T* x, const std::vector<T*>& outputs) const {
-  Tape<T> tape(*this, block_rows<T>(n));
-  for_blocks<T>(n, [&](Index start, Index rows) {
+  Tape<T> tape(*this, largest_block(*this, n));
+  for_blocks(*this, n, [&](Index start, Index rows) {
     tape.forward(rows, theta_.data(), x + start * n_inputs());
     std::size_t layer = 0;
     for (std::size_t s = 0; s < stages_.size(); ++s) {
@@ -87,9 +89,9 @@ void Network<T>::activations(Index n, const T* x, const std::vector<T*>& outputs
 
 template <class T>
 void Network<T>::losses(Index n, const T* x, const T* t, T* losses) const {
-  Tape<T> tape(*this, block_rows<T>(n));
+  Tape<T> tape(*this, largest_block(*this, n));
   const Index k = n_outputs();
-  for_blocks<T>(n, [&](Index start, Index rows) {
+  for_blocks(*this, n, [&](Index start, Index rows) {
     const T* y = tape.forward(rows, theta_.data(), x + start * n_inputs());
     for (Index row = 0; row < rows; ++row)
       losses[start + row] = loss_->value(k, y + row * k, t + (start + row) * k);
@@ -98,9 +100,9 @@ void Network<T>::losses(Index n, const T* x, const T* t, T* losses) const {
 
 template <class T>
 void Network<T>::gradient(Index n, const T* x, const T* t, const T* weights, T* g) const {
-  Tape<T> tape(*this, block_rows<T>(n));
+  Tape<T> tape(*this, largest_block(*this, n));
   std::fill_n(g, n_parameters(), T(0));
-  for_blocks<T>(n, [&](Index start, Index rows) {
+  for_blocks(*this, n, [&](Index start, Index rows) {
     tape.add_gradient(rows, theta_.data(), x + start * n_inputs(), t + start * n_outputs(),
                       weights ? weights + start : nullptr, g, nullptr);
   });
@@ -108,9 +110,9 @@ void Network<T>::gradient(Index n, const T* x, const T* t, const T* weights, T* 
 
 template <class T>
 void Network<T>::curvature(Index n, const T* x, const T* t, const T* weights, T* h) const {
-  Tape<T> tape(*this, block_rows<T>(n));
+  Tape<T> tape(*this, largest_block(*this, n));
   std::fill_n(h, n_parameters(), T(0));
-  for_blocks<T>(n, [&](Index start, Index rows) {
+  for_blocks(*this, n, [&](Index start, Index rows) {
     tape.add_curvature(rows, theta_.data(), x + start * n_inputs(), t + start * n_outputs(),
                        weights ? weights + start : nullptr, h);
   });

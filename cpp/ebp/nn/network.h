@@ -38,7 +38,7 @@ class Network {
   // theta (p), 64-byte aligned; its address stays the same once training or reading has begun.
   T* parameters() { return theta_.data(); }
   const T* parameters() const { return theta_.data(); }
-  // In the order of theta, named "<layer>.weights" and "<layer>.bias".
+  // In the order of theta, named "<layer>.<name within the module>", such as "0.weights".
   std::vector<ParameterBlock> parameter_blocks() const;
 
   // y (n, o) from x (n, i).

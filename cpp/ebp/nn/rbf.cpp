@@ -12,18 +12,29 @@ std::vector<ParameterBlock> centres(const char* name, Index i, Index o) {
   return {{name, 0, {o, i}, sizes, sizes, 1, Role::kPlace}};
 }
 
-// What a bump depends on: its squared distance d, value phi, and the tangents of both along a direction.
+// A bump's squared distance d and value phi. Where phi vanishes so do its derivatives, also for a width whose
+// square is too small for a number.
 template <class T>
 struct Bump {
   T distance = 0, value = 0;
 
   Bump(Index i, const T* x, const T* centre, T width) {
     for (Index j = 0; j < i; ++j) distance += (x[j] - centre[j]) * (x[j] - centre[j]);
-    value = std::exp(-distance / (2 * width * width));
+    if (width * width != 0) value = std::exp(-distance / (2 * width * width));
   }
+  // phi / sigma^2, which times x - nu is d phi / d nu
+  T slope(T width) const { return value == 0 ? T(0) : value / (width * width); }
   // d phi / d sigma = phi d / sigma^3
-  T by_width(T width) const { return value * distance / (width * width * width); }
+  T by_width(T width) const { return value == 0 ? T(0) : value * distance / (width * width * width); }
 };
+
+// How many codes (o, i) there are.
+template <class T>
+Index units_of(Index n_inputs, const std::vector<T>& codes) {
+  require(n_inputs >= 1 && !codes.empty() && Index(codes.size()) % n_inputs == 0, "EuclideanRBF",
+          "codes must have one row a unit with as many values as there are inputs", codes.size());
+  return Index(codes.size()) / n_inputs;
+}
 
 }  // namespace
 
@@ -35,10 +46,7 @@ EuclideanRBF<T>::EuclideanRBF(Index n_inputs, Index n_outputs)
 
 template <class T>
 EuclideanRBF<T>::EuclideanRBF(Index n_inputs, std::vector<T> codes)
-    : Module<T>(n_inputs, Index(codes.size()) / n_inputs, 0), codes_(std::move(codes)) {
-  require(!codes_.empty() && Index(codes_.size()) % n_inputs == 0, "EuclideanRBF",
-          "codes must have one row a unit with as many values as there are inputs", codes_.size());
-}
+    : Module<T>(n_inputs, units_of(n_inputs, codes), 0), codes_(std::move(codes)) {}
 
 template <class T>
 std::vector<ParameterBlock> EuclideanRBF<T>::parameter_blocks() const {
@@ -152,7 +160,7 @@ void GaussianRBF<T>::backward(Index n, const T* theta, const T* x, const T* gy, 
     for (Index k = 0; k < o; ++k) {
       const T *centre = theta + k * i, *input = x + row * i, width = theta[o * i + k], g = gy[row * o + k];
       const Bump<T> bump(i, input, centre, width);
-      const T factor = g * bump.value / (width * width);
+      const T factor = g * bump.slope(width);
       for (Index j = 0; j < i; ++j) {
         gtheta[k * i + j] += factor * (input[j] - centre[j]);
         if (gx) gx[row * i + j] -= factor * (input[j] - centre[j]);
@@ -170,7 +178,7 @@ void GaussianRBF<T>::backward_curvature(Index n, const T* theta, const T* x, con
     for (Index k = 0; k < o; ++k) {
       const T *centre = theta + k * i, *input = x + row * i, width = theta[o * i + k], h = hy[row * o + k];
       const Bump<T> bump(i, input, centre, width);
-      const T slope = bump.value / (width * width), by_width = bump.by_width(width);
+      const T slope = bump.slope(width), by_width = bump.by_width(width);
       for (Index j = 0; j < i; ++j) {
         const T by_centre = slope * (input[j] - centre[j]);
         htheta[k * i + j] += h * by_centre * by_centre;
@@ -191,7 +199,7 @@ void GaussianRBF<T>::forward_tangent(Index n, const T* theta, const T* dtheta, c
       T approach = 0;  // half the tangent of the squared distance
       for (Index j = 0; j < i; ++j)
         approach += (input[j] - centre[j]) * (dx[row * i + j] - dtheta[k * i + j]);
-      dy[row * o + k] = -bump.value / (width * width) * approach + bump.by_width(width) * dtheta[o * i + k];
+      dy[row * o + k] = -bump.slope(width) * approach + bump.by_width(width) * dtheta[o * i + k];
     }
 }
 
@@ -206,10 +214,11 @@ void GaussianRBF<T>::backward_tangent(Index n, const T* theta, const T* dtheta, 
               *dinput = dx + row * i;
       const T s = theta[o * i + k], ds = dtheta[o * i + k], g = gy[row * o + k], dg = dgy[row * o + k];
       const Bump<T> bump(i, input, centre, s);
+      if (bump.value == 0) continue;
       T dd = 0;  // tangent of the squared distance
       for (Index j = 0; j < i; ++j) dd += 2 * (input[j] - centre[j]) * (dinput[j] - dcentre[j]);
       const T dphi = -bump.value / (2 * s * s) * dd + bump.by_width(s) * ds;
-      const T slope = bump.value / (s * s), dslope = dphi / (s * s) - 2 * bump.value * ds / (s * s * s);
+      const T slope = bump.slope(s), dslope = dphi / (s * s) - 2 * bump.value * ds / (s * s * s);
       for (Index j = 0; j < i; ++j) {
         const T difference = input[j] - centre[j];
         const T tangent = (dg * slope + g * dslope) * difference + g * slope * (dinput[j] - dcentre[j]);

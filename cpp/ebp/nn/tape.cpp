@@ -6,6 +6,19 @@
 
 namespace ebp {
 
+// Bytes of a block's values that stay in the second-level cache, or at least in the third.
+constexpr Index kNear = 512 * 1024, kFar = 4 * 1024 * 1024;
+
+template <class T>
+Index Tape<T>::block_rows(const Network<T>& network) {
+  Index values = network.n_inputs();
+  for (const auto& stage : network.stages()) values += stage.module->n_outputs();
+  const Index bytes = values * Index(sizeof(T));
+  // Dense products want some 32 rows, unless that takes too much memory.
+  const Index rows = std::max(kNear / bytes, std::min<Index>(32, kFar / bytes));
+  return std::clamp<Index>(rows / 4 * 4, 4, 256);
+}
+
 template <class T>
 Tape<T>::Tape(const Network<T>& network, Index max_rows) : network_(network) {
   Index widest = network.n_inputs();

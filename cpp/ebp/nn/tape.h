@@ -13,10 +13,10 @@ namespace ebp {
 template <class T>
 class Tape {
  public:
-  // Rows that keep a block's values in cache while the products are still efficient.
-  static constexpr Index kRows = 256;
+  // Rows of a block: as many as keep its values near the processor while the products are still efficient.
+  static Index block_rows(const Network<T>& network);
 
-  explicit Tape(const Network<T>& network, Index max_rows = kRows);
+  Tape(const Network<T>& network, Index max_rows);
 
   // Outputs (n, o) from x (n, i); both x and the result stay valid and unchanged until the backward passes
   // have run.

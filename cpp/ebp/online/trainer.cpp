@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "ebp/base/blas.h"
+#include "ebp/nn/rbf.h"
 
 namespace ebp {
 namespace {
@@ -56,19 +57,22 @@ struct Trainer<T>::Run {
   const Pulse& pulse;
   Index done = 0;
 
-  // Multiply-adds of one sample's forward pass.
+  // Multiply-adds of one sample's forward pass: a shared parameter takes one for each of its connections.
   Index work(const Network<T>& network) const {
-    const Index transform = samples.transform.is_matrix ? samples.n_features * network.n_inputs() : 0;
-    return std::max<Index>(1, network.n_parameters() + transform);
+    Index sum = samples.transform.is_matrix ? samples.n_features * network.n_inputs() : 0;
+    for (const auto& stage : network.stages()) sum += stage.module->n_outputs();
+    for (const ParameterBlock& block : network.parameter_blocks()) sum += block.size() * block.shares;
+    return sum;
   }
 
   // For mini-batches and for measuring curvature: a block of rows and sums over them.
   std::unique_ptr<Tape<T>> tape;
+  Index rows = 0;  // of a block
   AlignedVector<T> x, t, weights, row_losses, gradient, curvature;
 
   void make_blocks(const Network<T>& network) {
     if (tape) return;
-    const Index rows = Tape<T>::kRows;
+    rows = Tape<T>::block_rows(network);
     tape = std::make_unique<Tape<T>>(network, rows);
     x.resize(std::size_t(rows * network.n_inputs()));
     t.resize(std::size_t(rows * network.n_outputs()));
@@ -92,7 +96,10 @@ struct Trainer<T>::Run {
 
 template <class T>
 Trainer<T>::Trainer(Network<T>& network, const RuleOptions& options)
-    : network_(network), state_(network, options) {}
+    : network_(network), state_(network, options) {
+  for (const auto& stage : network.stages())
+    unbounded_ = unbounded_ || dynamic_cast<const GaussianRBF<T>*>(stage.module.get());
+}
 
 template <class T>
 void Trainer<T>::set_learning_rate(double learning_rate) {
@@ -128,8 +135,8 @@ void Trainer<T>::measure_curvature(Run& run) {
   const Index count = std::min(state_.options.sdlm()->hessian_samples, run.n);
   run.make_blocks(network_);
   std::fill(run.curvature.begin(), run.curvature.end(), T(0));
-  for (Index start = 0; start < count; start += Tape<T>::kRows) {
-    const Index rows = std::min(Tape<T>::kRows, count - start);
+  for (Index start = 0; start < count; start += run.rows) {
+    const Index rows = std::min(run.rows, count - start);
     run.gather(start, rows, network_.n_outputs());
     run.tape->add_curvature(rows, network_.parameters(), run.x.data(), run.t.data(), run.weights.data(),
                             run.curvature.data());
@@ -177,7 +184,7 @@ void Trainer<T>::learn_batch(Run& run, Index rows) {
   const T* theta = network_.parameters();
   const Index end = run.done + rows;
   while (run.done < end) {
-    const Index count = std::min(Tape<T>::kRows, end - run.done);
+    const Index count = std::min(run.rows, end - run.done);
     run.gather(run.done, count, network_.n_outputs());
     run.tape->add_gradient(count, theta, run.x.data(), run.t.data(), run.weights.data(), run.gradient.data(),
                            run.row_losses.data());
@@ -289,7 +296,8 @@ T Trainer<T>::learn_one(const T* x, const T* t) {
   T size = 0;
   for (Index k = 0; k < network_.n_inputs(); ++k) size += std::abs(x[k]);
   const double rate = state_.options.learning_rate / (sdlm ? sdlm->mu : 1.0);
-  const bool suspicious = !(double(size) < kSuspicious) || double(loss) > kSuspicious || rate > kSuspicious;
+  const bool suspicious =
+      unbounded_ || !(double(size) < kSuspicious) || double(loss) > kSuspicious || rate > kSuspicious;
   AlignedVector<T> good;
   if (suspicious) good.assign(network_.parameters(), network_.parameters() + network_.n_parameters());
   engine_->learn(t, T(1));

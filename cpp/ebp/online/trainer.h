@@ -73,6 +73,7 @@ class Trainer {
   RuleState<T> state_;
   std::unique_ptr<StreamingEngine<T>> engine_;  // made for the first call that needs one
   bool stale_ = true;                           // the engine has not seen the state as it is
+  bool unbounded_ = false;                      // slopes may be of any size, as those of narrow bumps
 };
 
 }  // namespace ebp

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ebp import _core
+from ebp._arrays import checked_shape
 
 ACTIVATIONS = ("identity", "scaled_tanh", "tanh", "logistic", "relu")
 
@@ -29,18 +30,18 @@ class Layer:
         ValueError
             If the layer cannot take such inputs.
         """
-        return self._output_shape(as_shape(input_shape))
+        return self._output_shape(checked_shape(input_shape))
 
     def n_parameters(self, input_shape: int | Sequence[int]) -> int:
         """Weights, biases and whatever else the layer trains."""
-        return sum(module.n_parameters for module in self._modules(as_shape(input_shape), 32))
+        return sum(module.n_parameters for module in self._modules(checked_shape(input_shape), 32))
 
     def n_connections(self, input_shape: int | Sequence[int]) -> int:
         """Links into the units of the layer; shared weights count each time.
 
         A bias's input of 1 counts, and so do the zeros around an image that padding="same" adds.
         """
-        return self._n_connections(as_shape(input_shape))
+        return self._n_connections(checked_shape(input_shape))
 
     def _output_shape(self, input_shape: Shape) -> Shape:
         raise NotImplementedError
@@ -55,11 +56,6 @@ class Layer:
     def _label(self) -> str:
         """Name and main settings, for tables."""
         return type(self).__name__
-
-
-def as_shape(shape: int | Sequence[int]) -> Shape:
-    """`shape` as a tuple."""
-    return (int(shape),) if isinstance(shape, numbers.Integral) else tuple(map(int, shape))  # type: ignore[arg-type]
 
 
 def module(kind: str, bits: int, *arguments: Any) -> Any:

@@ -37,7 +37,16 @@ class Windows(Layer):
 
 
 @dataclass(frozen=True)
-class MaxPool2D(Windows):
+class _Pool(Windows):
+    """Windows without parameters."""
+
+    size: int = 2
+
+    def __init__(self, size: int = 2) -> None:
+        store(self, size=integer(type(self).__name__, "size", size))
+
+
+class MaxPool2D(_Pool):
     """The largest value of each window of `size` x `size` pixels; windows tile the image.
 
     Parameters
@@ -52,23 +61,12 @@ class MaxPool2D(Windows):
     (6, 14, 14)
     """
 
-    size: int = 2
-
-    def __init__(self, size: int = 2) -> None:
-        store(self, size=integer("MaxPool2D", "size", size))
-
     def _modules(self, input_shape: Shape, bits: int) -> list[Any]:
         return [module("MaxPool2D", bits, *self._grid(input_shape))]
 
 
-@dataclass(frozen=True)
-class AveragePool2D(Windows):
-    """The mean of each window of `size` x `size` pixels; windows tile the image.
-
-    Parameters
-    ----------
-    size : int, default=2
-        Side of a window; must divide height and width of the image.
+class AveragePool2D(_Pool):
+    """The mean of each window of `size` x `size` pixels; see `MaxPool2D`, whose parameters it has.
 
     Examples
     --------
@@ -76,11 +74,6 @@ class AveragePool2D(Windows):
     >>> ebp.layers.AveragePool2D(2).output_shape((6, 28, 28))
     (6, 14, 14)
     """
-
-    size: int = 2
-
-    def __init__(self, size: int = 2) -> None:
-        store(self, size=integer("AveragePool2D", "size", size))
 
     def _modules(self, input_shape: Shape, bits: int) -> list[Any]:
         return [module("WindowSum2D", bits, *self._grid(input_shape), 1 / self.size**2)]

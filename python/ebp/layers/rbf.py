@@ -86,7 +86,8 @@ class EuclideanRBF(Layer):
     def __init__(self, codes: Any, *, trainable: bool = False) -> None:
         rule = "[EuclideanRBF] codes must be a matrix of finite numbers, one row a unit"
         try:
-            matrix = np.asarray(codes, dtype=np.float64)
+            matrix = np.asarray(codes)
+            matrix = matrix.astype(np.float64, casting="same_kind")
         except (TypeError, ValueError) as error:
             raise ValueError(f"{rule}; got {type(codes).__name__}") from error
         if matrix.ndim != 2 or not matrix.size:
