@@ -82,8 +82,7 @@ class LayerList:
 
     @property
     def _last(self) -> Layer | None:
-        layers = list(self.layers)
-        return layers[-1] if layers else None
+        return self.layers[-1] if self.layers else None
 
     def _shape(self) -> dict[str, Any]:
         return {"layers": list(self.layers), "input_shape": self.input_shape}

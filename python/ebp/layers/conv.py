@@ -102,8 +102,8 @@ class _Conv(Layer):
         return height, width
 
     def _n_connections(self, input_shape: Shape) -> int:
-        height, width = self._sides(input_shape)
-        return height * width * self._module(input_shape, 32).n_parameters
+        conv = self._module(input_shape, 32)
+        return conv.n_outputs // self.maps * conv.n_parameters
 
     def _modules(self, input_shape: Shape, bits: int) -> list[Any]:
         return activated([self._module(input_shape, bits)], self.activation, self.twist, bits)
