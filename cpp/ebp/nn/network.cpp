@@ -3,26 +3,9 @@
 #include <algorithm>
 #include <utility>
 
-#include "ebp/nn/tape.h"
+#include "ebp/nn/batch.h"
 
 namespace ebp {
-namespace {
-
-// Calls body(first row, number of rows) for blocks of n rows.
-template <class T, class Body>
-void for_blocks(const Network<T>& network, Index n, Body&& body) {
-  const Index rows = Tape<T>::block_rows(network);
-  for (Index start = 0; start < n; start += rows) body(start, std::min(rows, n - start));
-}
-
-// Rows of the largest block of n rows.
-template <class T>
-Index largest_block(const Network<T>& network, Index n) {
-  return std::max(Index(1), std::min(n, Tape<T>::block_rows(network)));
-}
-
-}  // namespace
-
 template <class T>
 Network<T>::Network(Index n_inputs, std::shared_ptr<const Loss<T>> loss)
     : n_inputs_(n_inputs), loss_(std::move(loss)) {

@@ -1,0 +1,35 @@
+// Products of the Hessian with vectors, by the R-operator. Section 7.5.
+#pragma once
+
+#include <vector>
+
+#include "ebp/curvature/linearization.h"
+
+namespace ebp {
+
+// Which matrix: the second derivatives themselves (50), or J'DJ (51) with D the loss's second derivatives
+// with respect to the outputs, which leaves out how the outputs bend.
+enum class Hessian { kExact, kGaussNewton };
+
+// H v at a fixed point: the sum over rows of weight times the second derivatives of E. The states of the
+// forward and of the backward pass are computed once and kept, unless they would fill more than a GiB.
+template <class T>
+class HessianProduct {
+ public:
+  // theta (p) is copied; the batch's arrays must stay as they are while the object lives.
+  HessianProduct(const Network<T>& network, const T* theta, const Batch<T>& batch, Hessian kind,
+                 Index n_threads);
+
+  // product (p), overwritten, = H v; may be called from several threads at a time.
+  void apply(const T* v, T* product) const;
+
+ private:
+  const Network<T>& network_;
+  AlignedVector<T> theta_;
+  Batch<T> batch_;
+  Hessian kind_;
+  Index n_threads_;
+  std::vector<Linearization<T>> kept_;  // one a block of rows, or none
+};
+
+}  // namespace ebp
