@@ -12,8 +12,7 @@ LinearModel::LinearModel(LeastSquares& problem, const LeastSquaresOptions& optio
       result_(result),
       norms_(problem.n_parameters()),
       scale_(Vector::Constant(problem.n_parameters(), options.smallest_scale)),
-      trial_r_(problem.n_residuals()),
-      js_(problem.n_residuals()) {
+      trial_r_(problem.n_residuals()) {
   result_.gradient = Vector::Zero(problem.n_parameters());
 }
 
@@ -46,8 +45,7 @@ bool LinearModel::gradient_small() const {
 }
 
 double LinearModel::promised(const Vector& step) {
-  problem_.product(step, js_);
-  return -result_.gradient.dot(step) - 0.5 * js_.squaredNorm();
+  return -result_.gradient.dot(step) - 0.5 * problem_.squared_product(step);
 }
 
 double LinearModel::decrease(const Vector& step) {

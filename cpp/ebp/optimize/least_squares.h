@@ -64,7 +64,7 @@ class LinearModel {
   const LeastSquaresOptions& options_;
   LeastSquaresResult& result_;
   double first_norm_ = 0;  // |r at the start|
-  Vector norms_, scale_, trial_x_, trial_r_, js_;
+  Vector norms_, scale_, trial_x_, trial_r_;
 };
 
 }  // namespace ebp::optimize
