@@ -113,6 +113,7 @@ py::dict fit_least_squares(GuardedNetwork<T>& network, Array<T> theta, const Arr
   options.decrease_tolerance = decrease_tolerance;
   options.max_iterations = max_iter;
   options.initial_damping = damping;
+  options.scale_columns = false;
   options.linear.solver = solver == "cholesky" ? LinearSolver::kCholesky : LinearSolver::kConjugateGradient;
   options.linear.smallest_eigenvalue = smallest_eigenvalue;
   Arguments<T> arguments(network, theta, x, t, weights, weight_decay, n_threads);

@@ -171,12 +171,17 @@ def _settings(net: Network, method: str, tol: Any, max_iter: Any, options: Any) 
     if "solver" in defaults:
         check_choice("fit", "solver", settings["solver"], ("auto", "cholesky", "cg"))
     check_settings("fit", tol, max_iter, settings)
-    p = net.n_parameters
-    if settings["solver"] == "auto":
-        settings["solver"] = "cholesky" if p <= MOST_FACTORISED else "cg"
-    if method == "bfgs" or settings["solver"] == "cholesky":
-        check_memory("fit", method, 5 * p**2, _MATRIX_FREE)
+    settings["solver"] = check_matrices("fit", net.n_parameters, method, settings["solver"])
     return settings
+
+
+def check_matrices(owner: str, n_parameters: int, method: str, solver: str) -> str:
+    """The `solver` that "auto" stands for; MemoryError if the matrices would not fit into memory."""
+    if solver == "auto":
+        solver = "cholesky" if n_parameters <= MOST_FACTORISED else "cg"
+    if method == "bfgs" or (method not in ("cg", "lbfgs") and solver == "cholesky"):
+        check_memory(owner, method, 5 * n_parameters**2, _MATRIX_FREE)
+    return solver
 
 
 def _data(net: Network, X: Any, T: Any, sample_weight: Any) -> tuple[np.ndarray, ...]:

@@ -34,7 +34,11 @@ bool LinearModel::move(const Vector& x, const Vector& r) {
   problem_.column_norms(norms_);
   result_.optimality = result_.gradient.lpNorm<Eigen::Infinity>();
   if (!norms_.allFinite() || !result_.gradient.allFinite()) return false;
-  scale_ = scale_.cwiseMax(norms_).cwiseMin(options_.largest_scale);
+  if (options_.scale_columns)
+    scale_ = scale_.cwiseMax(norms_).cwiseMin(options_.largest_scale);
+  else if (result_.counts.jacobians == 1)
+    scale_.setConstant(std::clamp(norms_.norm() / std::sqrt(double(norms_.size())), options_.smallest_scale,
+                                  options_.largest_scale));
   return true;
 }
 
