@@ -3,6 +3,7 @@
 from ebp import curvature, datasets, layers, losses, optimize, preprocessing, rules, sampling
 from ebp._core import version as __version__
 from ebp._show_versions import show_versions
+from ebp.check_gradients import check_gradients
 from ebp.classifier import MLPClassifier, NetworkClassifier
 from ebp.model_file import load
 from ebp.network import Network, OnlineResult
@@ -18,6 +19,7 @@ __all__ = [
     "NetworkRegressor",
     "OnlineResult",
     "__version__",
+    "check_gradients",
     "curvature",
     "datasets",
     "layers",
