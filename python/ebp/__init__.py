@@ -1,6 +1,6 @@
 """Efficient BackProp (LeCun, Bottou, Orr, Müller 1998): very fast online training of neural networks."""
 
-from ebp import curvature, datasets, layers, losses, optimize, preprocessing, rules, sampling
+from ebp import curvature, datasets, layers, losses, optimize, plotting, preprocessing, rules, sampling
 from ebp._core import version as __version__
 from ebp._show_versions import show_versions
 from ebp.check_gradients import check_gradients
@@ -26,6 +26,7 @@ __all__ = [
     "load",
     "losses",
     "optimize",
+    "plotting",
     "preprocessing",
     "rules",
     "sampling",
