@@ -5,6 +5,7 @@ from ebp._core import version as __version__
 from ebp._show_versions import show_versions
 from ebp.check_gradients import check_gradients
 from ebp.classifier import MLPClassifier, NetworkClassifier
+from ebp.diagnose import diagnose
 from ebp.model_file import load
 from ebp.network import Network, OnlineResult
 from ebp.normalizer import InputNormalizer
@@ -22,6 +23,7 @@ __all__ = [
     "check_gradients",
     "curvature",
     "datasets",
+    "diagnose",
     "layers",
     "load",
     "losses",
