@@ -66,7 +66,7 @@ def _shuffle(estimator: Any, T: np.ndarray, report: dict[str, Any]) -> Step:
 
 
 def _columns(estimator: Any, T: np.ndarray, report: dict[str, Any]) -> Step:
-    constant, dependent = report["inputs"]["raw"]["n_constant"], report["inputs"]["n_dependent"]
+    constant, dependent = report["inputs"]["n_constant"], report["inputs"]["n_dependent"]
     if dependent:
         found = f"{dependent} linear combinations of others, which give flat directions"
         return False, f"{found}: leave them out, or set normalize='decorrelate'"

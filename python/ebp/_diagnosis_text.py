@@ -23,7 +23,7 @@ LAYER_COLUMNS = ("layer", "units", "std of total input", "saturated", "stuck uni
 
 def diagnosis_text(values: dict[str, Any]) -> str:
     """The whole report."""
-    parts = [_head(values), _inputs(values["inputs"]), _hessian(values), _layers(values), _recipe(values)]
+    parts = [_head(values), _inputs(values), _hessian(values), _layers(values), _recipe(values)]
     return "\n\n".join(parts)
 
 
@@ -36,15 +36,18 @@ def _head(values: dict[str, Any]) -> str:
     )
 
 
-def _inputs(inputs: dict[str, Any]) -> str:
+def _inputs(values: dict[str, Any]) -> str:
+    inputs = values["inputs"]
     raw, normalised = inputs["raw"], inputs["normalised"]
     rows = [("inputs", "raw", str(inputs["normalizer"] or "not normalised"))]
     rows += [(label, number(raw[key]), number(normalised[key])) for label, key in INPUT_ROWS]
     lines = [_table(rows)]
-    if raw["n_constant"]:
-        lines.append(f"{raw['n_constant']} constant columns are left out")
+    if inputs["n_constant"]:
+        lines.append(f"{inputs['n_constant']} constant columns are left out")
     if normalised["n_zero_covariance"]:
         lines.append(f"{normalised['n_zero_covariance']} directions without variance are left out")
+    if inputs["n_rows"] < values["data"]["n_samples"]:
+        lines.append(f"measured on {inputs['n_rows']:,} samples")
     return "\n".join(lines)
 
 

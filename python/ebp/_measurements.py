@@ -15,8 +15,9 @@ from . import curvature
 from ._targets import SIGMOIDS
 from .network import Network
 
-# Singular value decompositions up to this number of operations: some seconds.
-DECOMPOSITION_COST = 5e9
+# Multiplications for the eigenvalues of the inputs: in all, and up to which they come from singular values.
+COST = 1e10
+SINGULAR_COST = 2e8
 CONSTANT = 1e-8  # range of a constant column, relative to its largest value
 # Up to so many parameters all eigenvalues of the dense Hessian are calculated.
 EXACT_PARAMETERS = 1500
@@ -27,22 +28,28 @@ SATURATED = 0.1  # slope below this part of the slope at 0
 # ---- inputs -----------------------------------------------------------------------------------------------
 
 
-def conditioning(X: np.ndarray, rng: np.random.Generator) -> dict[str, Any]:
+def rows_for_eigenvalues(n: int, width: int, rng: np.random.Generator) -> np.ndarray:
+    """Rows to take, ascending: all, or a random part if n · width · min(n, width) would be too much work."""
+    most = int(max(COST / width**2, min(width, math.sqrt(COST / width))))
+    return np.arange(n) if n <= most else np.sort(rng.choice(n, most, replace=False))
+
+
+def varying(X: np.ndarray) -> np.ndarray:
+    """Which columns vary, (features,) bool."""
+    low, high = X.min(axis=0).astype(np.float64), X.max(axis=0).astype(np.float64)
+    return high - low > CONSTANT * np.maximum(np.abs(low), np.abs(high))
+
+
+def conditioning(X: np.ndarray) -> dict[str, Any]:
     """Means, scales and eigenvalues of the columns of `X` (n, features) that vary.
 
-    Eigenvalues that are zero up to rounding are counted, and left out of the condition numbers. Of many rows
-    a random part is taken.
+    Eigenvalues that are zero up to rounding are counted, and left out of the condition numbers.
     """
-    X = X[_rows_for_decomposition(len(X), X.shape[1], rng)].astype(np.float64)
-    size = np.abs(X).max(axis=0)
-    varies = np.ptp(X, axis=0) > CONSTANT * size
-    X = X[:, varies]
+    X = X[:, varying(X)].astype(np.float64)
     mean, std = X.mean(axis=0), X.std(axis=0)
-    covariance, n_zero = _moments(X - mean)
-    with_bias, _ = _moments(np.hstack([X, np.ones((len(X), 1))]))
+    covariance, n_zero = _eigenvalues(X - mean)
+    with_bias, _ = _eigenvalues(np.hstack([X, np.ones((len(X), 1))]))
     return {
-        "n_rows": len(X),
-        "n_constant": int((~varies).sum()),
         "largest_mean_over_std": float((np.abs(mean) / std).max()),
         "std_ratio": float(std.max() / std.min()),
         "lambda_max_covariance": float(covariance[0]),
@@ -53,29 +60,29 @@ def conditioning(X: np.ndarray, rng: np.random.Generator) -> dict[str, Any]:
     }
 
 
-def n_dependent(X: np.ndarray, rng: np.random.Generator) -> int:
+def n_dependent(X: np.ndarray) -> int:
     """Columns that are linear combinations of others, whatever their units; 0 for too few rows to tell."""
-    X = X[_rows_for_decomposition(len(X), X.shape[1], rng)].astype(np.float64)
-    X = X[:, np.ptp(X, axis=0) > CONSTANT * np.abs(X).max(axis=0)]
+    X = X[:, varying(X)].astype(np.float64)
     if len(X) <= X.shape[1]:
         return 0
-    return _moments((X - X.mean(axis=0)) / X.std(axis=0))[1]
+    return _eigenvalues((X - X.mean(axis=0)) / X.std(axis=0))[1]
 
 
-def _moments(X: np.ndarray) -> tuple[np.ndarray, int]:
+def _eigenvalues(X: np.ndarray) -> tuple[np.ndarray, int]:
     """Nonzero eigenvalues of Xᵀ X / n, descending, and how many are zero.
 
-    From singular values, which lose no digits by the squares.
+    Singular values lose no digits by the squares, and so tell small eigenvalues from zero where columns have
+    very different units; large problems do without.
     """
-    singular = np.linalg.svd(X, compute_uv=False) / math.sqrt(len(X))
-    nonzero = singular > max(X.shape) * np.finfo(np.float64).eps * singular[0]
-    return singular[nonzero] ** 2, X.shape[1] - int(nonzero.sum())
-
-
-def _rows_for_decomposition(n: int, width: int, rng: np.random.Generator) -> np.ndarray | slice:
-    """Rows to take, so that n · width · min(n, width) operations do not take minutes."""
-    most = int(max(DECOMPOSITION_COST / width**2, min(width, math.sqrt(DECOMPOSITION_COST / width))))
-    return slice(None) if n <= most else np.sort(rng.choice(n, most, replace=False))
+    n, width = X.shape
+    if n * width * min(n, width) <= SINGULAR_COST:
+        singular = np.linalg.svd(X, compute_uv=False)
+        nonzero = singular > max(X.shape) * np.finfo(np.float64).eps * singular[0]
+        values = singular**2 / n
+    else:
+        values = np.linalg.eigvalsh(X.T @ X if n > width else X @ X.T)[::-1] / n
+        nonzero = values > max(X.shape) * np.finfo(np.float64).eps * values[0]
+    return values[nonzero], width - int(nonzero.sum())
 
 
 # ---- Hessian ----------------------------------------------------------------------------------------------

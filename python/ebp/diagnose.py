@@ -8,14 +8,22 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import clone
-from sklearn.utils import check_random_state
+from sklearn.utils import _safe_indexing, check_random_state
 from sklearn.utils.multiclass import type_of_target
 
 from . import _advice
 from ._analysis import checked_estimator, network_data
 from ._diagnosis_text import diagnosis_text
 from ._initialization import generator
-from ._measurements import conditioning, curvature_spread, hessian_summary, layer_states, n_dependent
+from ._measurements import (
+    conditioning,
+    curvature_spread,
+    hessian_summary,
+    layer_states,
+    n_dependent,
+    rows_for_eigenvalues,
+    varying,
+)
 from .classifier import MLPClassifier
 from .regressor import MLPRegressor
 from .table import task_of
@@ -36,12 +44,12 @@ class Diagnosis(Mapping[str, Any]):
         "n_samples", "n_features", "n_classes" (None for regression), "same_class_neighbours" (share of rows
         whose next row has the same class, None for regression).
     inputs : dict
-        "raw" and "normalised", each with "n_rows" looked at, "n_constant" columns, "largest_mean_over_std",
-        "std_ratio" (largest to smallest), "lambda_max_covariance", "condition_covariance",
-        "n_zero_covariance", and of the second moments with the bias's input of 1, (29):
-        "lambda_max_with_bias", "condition_with_bias".
-        Condition numbers leave out eigenvalues that are zero up to rounding. "normalizer": the method in use.
-        "n_dependent": columns that are linear combinations of others.
+        "normalizer": the method in use. "n_rows" looked at: all, or a random part of large data. "n_constant"
+        columns of all rows. "n_dependent": columns that are linear combinations of others. "raw" and
+        "normalised", each with "largest_mean_over_std", "std_ratio" (largest to smallest),
+        "lambda_max_covariance", "condition_covariance", "n_zero_covariance", and of the second moments with
+        the bias's input of 1, (29), "lambda_max_with_bias" and "condition_with_bias". Condition numbers leave
+        out eigenvalues that are zero up to rounding.
     hessian : dict
         Of the mean loss, biases included: "method", "n_parameters", "n_samples", "n_eigenvalues" known,
         "lambda_max", "lambda_min", "n_negative", "n_zero", "smallest_positive" (None where only the largest
@@ -149,25 +157,31 @@ def diagnose(
     fitted = hasattr(checked_estimator(estimator, "diagnose"), "network_")
     if not fitted:
         estimator = _prepared(estimator, X, y, rng)
-    net, Z, T = network_data(estimator, X, y, "diagnose")
-    rows = np.arange(len(Z))
-    if len(Z) > max_samples:
-        rows = np.sort(rng.choice(rows, max_samples, replace=False))
+    rows = rows_for_eigenvalues(len(inputs), estimator.n_features_in_, rng)
+    net, Z, T = network_data(estimator, _safe_indexing(X, rows), _safe_indexing(y, rows), "diagnose")
+    some = rng.permutation(len(Z))[:max_samples]
+    layers = layer_states(net, Z[some], T[some])
     classify = hasattr(estimator, "classes_")
     name = type(estimator).__name__
-    layers = layer_states(net, Z[rows], T[rows])
     values: dict[str, Any] = {
         "estimator": f"{name}, as fitted" if fitted else f"{name}, as fit would start it",
         "task": "classification" if classify else "regression",
         "fitted": fitted,
         "data": {
-            "n_samples": len(Z),
+            "n_samples": len(inputs),
             "n_features": estimator.n_features_in_,
             "n_classes": len(estimator.classes_) if classify else None,
             "same_class_neighbours": _advice.same_class_neighbours(targets) if classify else None,
         },
-        "inputs": _inputs(estimator, inputs.reshape(len(inputs), -1), Z, rng),
-        "hessian": hessian_summary(net, Z[rows], T[rows]),
+        "inputs": {
+            "normalizer": None if estimator.normalizer_ is None else estimator.normalizer_.method_,
+            "n_rows": len(rows),
+            "n_constant": int((~varying(inputs)).sum()),
+            "n_dependent": n_dependent(inputs[rows].reshape(len(rows), -1)),
+            "raw": conditioning(inputs[rows].reshape(len(rows), -1)),
+            "normalised": conditioning(Z),
+        },
+        "hessian": hessian_summary(net, Z[some], T[some]),
         "layers": layers,
         "curvature_spread": curvature_spread(layers),
     }
@@ -240,13 +254,3 @@ def _prepared(estimator: Any, X: np.ndarray, y: np.ndarray, rng: np.random.Gener
         estimator._rng = np.random.default_rng(check_random_state(own).randint(2**31 - 1))
     estimator._prepare(X, y, None, warm=False)
     return estimator
-
-
-def _inputs(estimator: Any, X: np.ndarray, Z: np.ndarray, rng: np.random.Generator) -> dict[str, Any]:
-    normalizer = estimator.normalizer_
-    return {
-        "normalizer": None if normalizer is None else normalizer.method_,
-        "raw": conditioning(X, rng),
-        "normalised": conditioning(Z, rng),
-        "n_dependent": n_dependent(X, rng),
-    }
