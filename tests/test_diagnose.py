@@ -279,6 +279,17 @@ def test_curvature_spread_asks_sgd_for_rates_per_weight():
         assert step(report, "rates")["ok"] == ok
 
 
+def test_one_scale_for_all_suits_columns_that_share_a_unit():
+    digits, labels = ebp.datasets.load_digits()
+    X, y = gaussians(scale=100)
+    for data, target, ok in ((digits, labels, True), (X, y, False)):
+        report = ebp.diagnose(
+            data, target, estimator=ebp.MLPClassifier((3,), normalize="global", random_state=0)
+        )
+        assert report["inputs"]["normalised"]["std_ratio"] > 50
+        assert step(report, "scale")["ok"] == ok
+
+
 def test_regression_is_sent_to_batch_methods():
     X, _ = gaussians(n=1000)
     text = step(ebp.diagnose(X, X[:, 0]), "method")["text"]

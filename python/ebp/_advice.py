@@ -13,6 +13,7 @@ from . import _measurements
 LARGE = 500
 LARGEST_MEAN = 0.5
 STD_RATIO = 10.0
+FEW_SMALL = 0.5  # part of the columns below a tenth of the largest: at the margin of images, say
 CONDITION = 100.0
 ASYMPTOTE = 0.9  # targets beyond this part of the way from the middle of a sigmoid to its limit
 TOTAL_INPUT_STD = (0.3, 2.0)
@@ -89,11 +90,11 @@ def _centre(estimator: Any, T: np.ndarray, report: dict[str, Any]) -> Step:
 
 
 def _scale(estimator: Any, T: np.ndarray, report: dict[str, Any]) -> Step:
-    ratio = report["inputs"]["normalised"]["std_ratio"]
-    found = f"standard deviations of the columns differ by a factor of {ratio:.3g}"
-    if ratio <= STD_RATIO:
+    inputs = report["inputs"]["normalised"]
+    found = f"standard deviations of the columns differ by a factor of {inputs['std_ratio']:.3g}"
+    if inputs["std_ratio"] <= STD_RATIO:
         return True, found
-    if _method_name(estimator) == "global":
+    if _method_name(estimator) == "global" and inputs["share_small"] < FEW_SMALL:
         return True, f"{found}; columns that share a unit, as pixels do, keep it"
     return False, f"{found}: set normalize='standard'"
 

@@ -18,6 +18,7 @@ from .network import Network
 # Multiplications for the eigenvalues of the inputs: in all, and up to which they come from singular values.
 COST = 1e10
 SINGULAR_COST = 2e8
+SMALL = 0.1  # standard deviation, relative to the largest, of a column that hardly counts
 CONSTANT = 1e-8  # range of a constant column, relative to its largest value
 # Up to so many parameters all eigenvalues of the dense Hessian are calculated.
 EXACT_PARAMETERS = 1500
@@ -52,6 +53,7 @@ def conditioning(X: np.ndarray) -> dict[str, Any]:
     return {
         "largest_mean_over_std": float((np.abs(mean) / std).max()),
         "std_ratio": float(std.max() / std.min()),
+        "share_small": float(np.mean(std < SMALL * std.max())),
         "lambda_max_covariance": float(covariance[0]),
         "condition_covariance": float(covariance[0] / covariance[-1]),
         "n_zero_covariance": n_zero,

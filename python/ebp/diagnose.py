@@ -46,10 +46,11 @@ class Diagnosis(Mapping[str, Any]):
     inputs : dict
         "normalizer": the method in use. "n_rows" looked at: all, or a random part of large data. "n_constant"
         columns of all rows. "n_dependent": columns that are linear combinations of others. "raw" and
-        "normalised", each with "largest_mean_over_std", "std_ratio" (largest to smallest),
-        "lambda_max_covariance", "condition_covariance", "n_zero_covariance", and of the second moments with
-        the bias's input of 1, (29), "lambda_max_with_bias" and "condition_with_bias". Condition numbers leave
-        out eigenvalues that are zero up to rounding.
+        "normalised", each with "largest_mean_over_std", "std_ratio" (largest to smallest), "share_small" (of
+        the columns, below a tenth of the largest standard deviation), "lambda_max_covariance",
+        "condition_covariance", "n_zero_covariance", and of the second moments with the bias's input of 1,
+        (29), "lambda_max_with_bias" and "condition_with_bias". Condition numbers leave out eigenvalues that
+        are zero up to rounding.
     hessian : dict
         Of the mean loss, biases included: "method", "n_parameters", "n_samples", "n_eigenvalues" known,
         "lambda_max", "lambda_min", "n_negative", "n_zero", "smallest_positive" (None where only the largest
