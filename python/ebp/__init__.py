@@ -3,9 +3,9 @@
 from ebp import curvature, datasets, layers, losses, optimize, plotting, preprocessing, rules, sampling
 from ebp._core import version as __version__
 from ebp._show_versions import show_versions
-from ebp.check_gradients import check_gradients
 from ebp.classifier import MLPClassifier, NetworkClassifier
-from ebp.diagnose import diagnose
+from ebp.diagnosis import diagnose
+from ebp.gradient_check import check_gradients
 from ebp.model_file import load
 from ebp.network import Network, OnlineResult
 from ebp.normalizer import InputNormalizer

@@ -17,7 +17,7 @@ from sklearn.model_selection import train_test_split
 
 from . import __version__, demo, model_file, show_versions, table
 from .classifier import MLPClassifier
-from .diagnose import diagnose
+from .diagnosis import diagnose
 from .regressor import MLPRegressor
 
 EXIT_ERROR = 2

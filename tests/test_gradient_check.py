@@ -149,7 +149,7 @@ def test_the_diagonal_only_where_the_recursion_is_exact():
 
 
 def test_large_networks_are_compared_in_a_part_of_every_block(monkeypatch):
-    from ebp.check_gradients import _Check
+    from ebp.gradient_check import _Check
 
     net = ebp.Network([Dense(30), Dense(2)], 40, random_state=0)
     X, T = np.ones((2, 40)), np.ones((2, 2))
