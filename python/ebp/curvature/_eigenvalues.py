@@ -79,8 +79,8 @@ def principal_eigenvalue(
     hessian : {"exact", "gauss_newton", "finite_difference"}, default="exact"
         Which matrix, see `curvature.hessian`; "online" has the exact one only.
     tol : float, default=1e-4
-        "power" and "lanczos" end at |HΨ - λΨ| <= tol |λ| for Ψ of length 1, which bounds the relative error
-        of λ.
+        Relative error of λ at which "power" and "lanczos" end, as bounded by the residual |HΨ - λΨ| for Ψ of
+        length 1 or, for "lanczos", by its square over the distance to the next eigenvalue.
     max_iter : int, default=None
         Most products; None: 1000 for "power", 300 for "lanczos".
     gamma : float or array-like of shape (n_presentations,), default=0.1
@@ -121,7 +121,7 @@ def principal_eigenvalue(
     >>> X, T = ebp.datasets.two_gaussians(random_state=0)
     >>> net = ebp.Network([ebp.layers.Dense(1, "identity")], 2, random_state=0)
     >>> found = ebp.curvature.principal_eigenvalue(net, X, T)  # of the bias: 1, (29)
-    >>> round(found.eigenvalue, 3), round(found.learning_rate, 3)
+    >>> round(found.eigenvalue, 2), round(found.learning_rate, 2)
     (1.0, 1.0)
     """
     function = "principal_eigenvalue"
