@@ -6,6 +6,8 @@
 #include <Eigen/Core>
 #include <limits>
 
+#include "ebp/base/narrow_product.h"
+
 namespace ebp::blas {
 namespace {
 
@@ -63,18 +65,21 @@ void install(const Table<T>& table) {
 template <class T>
 void gemm(Op op_a, Op op_b, Index m, Index n, Index k, const T* a, const T* b, T beta, T* c) {
   if (m == 0 || n == 0) return;
+  const bool ta = op_a == Op::kTransposed, tb = op_b == Op::kTransposed;
+  if (!ta && tb && narrow::suits_dot<T>(n, k)) return narrow::dot(m, n, k, a, b, beta, c);
+  if (ta && !tb && k > 0 && narrow::suits_outer<T>(m, n)) return narrow::outer(m, n, k, a, b, beta, c);
   const auto& table = installed<T>();
   if (serial || !table.gemm || is_small(m, n, k) || !fits_int(m, n, k)) {
     eigen_gemm(op_a, op_b, m, n, k, a, b, beta, c);
     return;
   }
   // BLAS is column-major: the row-major product C = A B is its C' = B' A'.
-  char ta = op_a == Op::kTransposed ? 'T' : 'N', tb = op_b == Op::kTransposed ? 'T' : 'N';
+  char first = ta ? 'T' : 'N', second = tb ? 'T' : 'N';
   int rows = int(m), columns = int(n), inner = int(k);
-  int lda = op_a == Op::kTransposed ? rows : inner, ldb = op_b == Op::kTransposed ? inner : columns;
+  int lda = ta ? rows : inner, ldb = tb ? inner : columns;
   T one = 1;
-  table.gemm(&tb, &ta, &columns, &rows, &inner, &one, const_cast<T*>(b), &ldb, const_cast<T*>(a), &lda, &beta,
-             c, &columns);
+  table.gemm(&second, &first, &columns, &rows, &inner, &one, const_cast<T*>(b), &ldb, const_cast<T*>(a), &lda,
+             &beta, c, &columns);
 }
 
 template <class T>

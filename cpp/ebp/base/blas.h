@@ -17,7 +17,7 @@ struct Table {
 };
 
 // Installs a BLAS, once, before any product is computed (at import; the table is constant afterwards).
-// Without it, and for small products, Eigen's own product serves.
+// Without it, and for small products, Eigen's own product serves; for narrow ones that of narrow_product.h.
 template <class T>
 void install(const Table<T>& table);
 

@@ -53,7 +53,8 @@ inline constexpr Index kLanes = kBytes / static_cast<int>(sizeof(T));
 
 template <class T>
 inline Pack<T> broadcast(T value) {
-  return Pack<T>{} + value;
+  return value -
+         Pack<T>{};  // the difference is value, whatever its sign, and costs nothing; the sum would not
 }
 
 template <class T>
