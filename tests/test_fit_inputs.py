@@ -9,7 +9,7 @@ import ebp
 import numpy as np
 import pytest
 from checks import assert_close
-from ebp.layers import Dense
+from ebp.layers import Dense, MaxPool2D
 from ebp.optimize import fit
 from fit_data import METHODS, samples, small
 from scipy.optimize import OptimizeResult
@@ -108,6 +108,7 @@ def test_other_threads_may_use_the_network():
     [
         ({"method": "sgd"}, ValueError, "method must be one of 'lm', .*; got 'sgd'"),
         ({"net": 3}, TypeError, "net must be an ebp.Network; got 3"),
+        ({"net": ebp.Network([MaxPool2D(1)], (1, 1, 3))}, ValueError, "net must have parameters; got none"),
         (
             {"net": small(loss="huber")},
             ValueError,

@@ -308,4 +308,38 @@ TEST_CASE("damping falls after good steps and rises faster and faster") {
   CHECK(damping.mu() == doctest::Approx(64.0 / 3));
 }
 
+TEST_CASE("a trust region keeps steps as long as its radius") {
+  Linear problem(numbers(9, 4));
+  const Vector x = 1e-2 * numbers(4, 1), scale = Vector::LinSpaced(4, 1, 2);
+  Vector r(9), gradient(4), step;
+  problem.residuals(x, r);
+  problem.linearize(x);
+  problem.transposed_product(r, gradient);
+  StepSolverOptions options;
+  options.solver = LinearSolver::kCholesky;
+  const auto solver = make_step_solver(options);
+  solver->prepare(problem, r, gradient, scale);
+  const auto length = [&] { return scale.cwiseProduct(step).norm(); };
+  TrustRegionDamping damping;
+  const auto propose = [&] { return damping.propose(*solver, {x, gradient, scale}, step); };
+  REQUIRE(propose());
+  const double radius = scale.cwiseProduct(x).norm();
+  CHECK(damping.radius() == radius);
+  CHECK(length() == doctest::Approx(radius).epsilon(0.011));
+  damping.accept(0.5);
+  CHECK(damping.radius() == radius);
+  damping.accept(0.9);
+  CHECK(damping.radius() == 2 * radius);
+  damping.accept(0.1);
+  CHECK(damping.radius() == length() / 4);
+  damping.reject();
+  CHECK(damping.radius() == doctest::Approx(length() / 16));
+  CHECK(!damping.exhausted());
+  // far from the limit the step is that of Gauss-Newton
+  TrustRegionDamping large;
+  const Vector far = 1e6 * x;
+  REQUIRE(large.propose(*solver, {far, gradient, scale}, step));
+  CHECK(distance(step, -(problem.a_.transpose() * problem.a_).ldlt().solve(gradient)) < 1e-9);
+}
+
 }  // namespace ebp::optimize

@@ -127,6 +127,8 @@ def fit(
     check_choice("fit", "method", method, METHODS)
     if not isinstance(net, Network):
         raise TypeError(f"[fit] net must be an ebp.Network; got {net!r}")
+    if not net.n_parameters:
+        raise ValueError(f"[fit] net must have parameters; got none in {net!r}")
     if method in LEAST_SQUARES and net.loss_function != "squared_error":
         raise ValueError(
             f"[fit] method={method!r} needs a network with loss='squared_error', "

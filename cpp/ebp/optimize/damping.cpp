@@ -6,10 +6,9 @@
 namespace ebp::optimize {
 namespace {
 
-// The smallest mu that is tried: J'J, scaled, has elements around 1.
-constexpr double kAlmostNone = 1e-14;
-// The length of a step differs from the radius by this share of it at most.
-constexpr double kTolerance = 0.01;
+// The length of a step differs from the radius by this share of it at most. Looser lengths save a system or
+// two, but make the course of a search depend on how each root was found.
+constexpr double kTolerance = 1e-3;
 constexpr int kMostSystems = 30;
 
 }  // namespace
@@ -25,20 +24,25 @@ bool TrustRegionDamping::propose(StepSolver& solver, const StepPoint& at, Vector
         solver.solve(mu, step) ? at.scale.cwiseProduct(step).norm() : std::numeric_limits<double>::infinity();
     return length_;
   };
-  if (length_at(kAlmostNone) <= radius_) return true;
   // 1 / |D step| is nearly a straight line over mu, so that secants find the radius in two or three steps;
-  // the bracket's upper end follows from |D step| <= |D^-1 J'r| / mu.
-  double low = kAlmostNone, high = at.gradient.cwiseQuotient(at.scale).norm() / radius_;
-  double before = low, inverse_before = 1 / length_, mu = std::sqrt(low * std::max(high, low));
-  for (int k = 0; k < kMostSystems && low < high; ++k) {
-    const double inverse = 1 / length_at(mu);
+  // the upper end of the bracket follows from |D step| <= |D^-1 J'r| / mu.
+  double low = 0, high = at.gradient.cwiseQuotient(at.scale).norm() / radius_, before = 0, inverse_before = 0;
+  for (int k = 0; k < kMostSystems; ++k) {
+    const double inverse = 1 / length_at(mu_);
     if (std::abs(length_ - radius_) <= kTolerance * radius_) break;
-    (length_ > radius_ ? low : high) = mu;
-    double next = mu + (1 / radius_ - inverse) * (mu - before) / (inverse - inverse_before);
-    if (!(next > low && next < high)) next = std::sqrt(low * high);
-    before = mu;
+    if (mu_ == kAlmostNone && length_ < radius_) break;
+    if (length_ > radius_)
+      low = mu_;
+    else
+      high = std::min(high, mu_);
+    if (!(low < high)) break;
+    double next = mu_ / (radius_ * inverse);
+    if (k > 0) next = mu_ + (1 / radius_ - inverse) * (mu_ - before) / (inverse - inverse_before);
+    if (mu_ == kAlmostNone || !(next < high) || (low > 0 && !(next > low)))
+      next = std::sqrt(std::max(low, kAlmostNone) * high);
+    before = mu_;
     inverse_before = inverse;
-    mu = next;
+    mu_ = std::max(next, kAlmostNone);
   }
   return std::isfinite(length_);
 }

@@ -51,10 +51,10 @@ class NielsenDamping : public Damping {
   double mu_, nu_ = 2;
 };
 
-// mu such that |D step| is the radius of the region in which the linear model is trusted, or 0 where the step
-// is shorter anyway (More 1978). The radius starts from |D x|; it is quartered, from the length of the step,
-// where the gain ratio is below 1/4, and doubled where it is above 3/4 for a step as long as the radius. Some
-// systems a step, which factorisations solve quickly.
+// mu such that |D step| is the radius of the region in which the linear model is trusted, or next to 0 where
+// the step is shorter anyway (More 1978). The radius starts from |D x|; it is quartered, from the length of
+// the step, where the gain ratio is below 1/4, and doubled where it is above 3/4 for a step as long as the
+// radius. Some systems a step, which factorisations solve quickly.
 class TrustRegionDamping : public Damping {
  public:
   bool propose(StepSolver& solver, const StepPoint& at, Vector& step) override;
@@ -65,8 +65,11 @@ class TrustRegionDamping : public Damping {
   double radius() const { return radius_; }
 
  private:
+  // The smallest mu: J'J, scaled, has elements around 1.
+  static constexpr double kAlmostNone = 1e-14;
   bool started_ = false;
   double radius_ = 0, length_ = 0;  // length_: |D step| of the last proposal
+  double mu_ = kAlmostNone;         // of the last proposal, where the next search begins
 };
 
 }  // namespace ebp::optimize

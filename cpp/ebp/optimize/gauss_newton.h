@@ -5,9 +5,9 @@
 
 namespace ebp::optimize {
 
-// The factor a is 1, halved until the sum of squares falls far enough. Where J is short of rank, the QR
-// solver gives the shortest of the steps that (46) allows, and Cholesky reports a singular system. The result
-// is the best point found, whatever ended the search.
+// The factor a is 1, halved until the sum of squares falls far enough. Where J is short of rank, the
+// solvers give the shortest of the steps that (46) allows. The result is the best point found, whatever ended
+// the search.
 LeastSquaresResult gauss_newton(LeastSquares& problem, const Vector& x, StepSolver& solver,
                                 const LeastSquaresOptions& options, const Callback& callback);
 
