@@ -67,10 +67,9 @@ void Activation<T>::backward_tangent(Index n, const T*, const T*, const T* x, co
   if (!dgx) return;
   if (!dx) return backward(n, nullptr, x, dgy, dgx, nullptr);
   simd::for_lanes<T>(n * this->n_inputs(), [&](Index i, auto lanes) {
-    const simd::Pack<T> y = lanes.load(x + i);
-    simd::Pack<T> value, slope;
-    sigmoid_.value_and_slope(y, value, slope);
-    const simd::Pack<T> bent = sigmoid_.bend(y) * lanes.load(dx + i) * lanes.load(gy + i);
+    simd::Pack<T> slope, bend;
+    sigmoid_.slope_and_bend(lanes.load(x + i), slope, bend);
+    const simd::Pack<T> bent = bend * lanes.load(dx + i) * lanes.load(gy + i);
     lanes.store(dgx + i, bent + slope * lanes.load(dgy + i));
   });
 }

@@ -27,8 +27,8 @@ struct Sigmoid {
 
   // Sets f(y) and f'(y).
   void value_and_slope(simd::Pack<T> y, simd::Pack<T>& value, simd::Pack<T>& slope) const;
-  // f''(y)
-  simd::Pack<T> bend(simd::Pack<T> y) const;
+  // Sets f'(y) and f''(y).
+  void slope_and_bend(simd::Pack<T> y, simd::Pack<T>& slope, simd::Pack<T>& bend) const;
 };
 
 template <class T>
@@ -65,24 +65,24 @@ inline __attribute__((always_inline)) void Sigmoid<T>::value_and_slope(simd::Pac
 }
 
 template <class T>
-inline simd::Pack<T> Sigmoid<T>::bend(simd::Pack<T> y) const {
-  constexpr T A = T(kScaledTanhAmplitude), S = T(kScaledTanhSlope);
+inline __attribute__((always_inline)) void Sigmoid<T>::slope_and_bend(simd::Pack<T> y, simd::Pack<T>& slope,
+                                                                      simd::Pack<T>& bend) const {
+  simd::Pack<T> value;
+  Sigmoid{function, T(0)}.value_and_slope(y, value, slope);
   switch (function) {
-    case Function::kScaledTanh: {
-      const simd::Pack<T> t = simd::tanh<T>(S * y);
-      return (T(-2) * A * S * S) * t * (T(1) - t * t);
-    }
-    case Function::kTanh: {
-      const simd::Pack<T> t = simd::tanh<T>(y);
-      return T(-2) * t * (T(1) - t * t);
-    }
-    case Function::kLogistic: {
-      const simd::Pack<T> s = simd::logistic<T>(y);
-      return s * (T(1) - s) * (T(1) - T(2) * s);
-    }
+    case Function::kScaledTanh:
+      bend = T(-2 * kScaledTanhSlope / kScaledTanhAmplitude) * value * slope;
+      break;
+    case Function::kTanh:
+      bend = T(-2) * value * slope;
+      break;
+    case Function::kLogistic:
+      bend = slope * (T(1) - T(2) * value);
+      break;
     default:
-      return simd::Pack<T>{};
+      bend = simd::Pack<T>{};
   }
+  if (twist != T(0)) slope += twist;
 }
 
 // The activation as a module: y = f(x), element by element, no parameters.

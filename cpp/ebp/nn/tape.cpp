@@ -21,11 +21,8 @@ Index Tape<T>::block_rows(const Network<T>& network) {
 
 template <class T>
 Tape<T>::Tape(const Network<T>& network, Index max_rows) : network_(network) {
-  Index widest = network.n_inputs();
-  for (const auto& stage : network.stages()) {
-    outputs_.emplace_back(max_rows * stage.module->n_outputs());
-    widest = std::max(widest, stage.module->n_outputs());
-  }
+  for (const auto& stage : network.stages()) outputs_.emplace_back(max_rows * stage.module->n_outputs());
+  const Index widest = widest_output(network);
   // Room for the last row to be written in whole packs; the rows before are written before their successors.
   seed_.resize(std::size_t(max_rows * network.n_outputs() + simd::kLanes<T>));
   above_.resize(std::size_t(max_rows * widest));

@@ -1,12 +1,21 @@
 // The intermediate values of one batch of rows: what a backward pass needs to know of the forward pass.
 #pragma once
 
+#include <algorithm>
 #include <vector>
 
 #include "ebp/base/aligned.h"
 #include "ebp/nn/network.h"
 
 namespace ebp {
+
+// Outputs of the widest module: what a buffer for passes back must hold for each row.
+template <class T>
+Index widest_output(const Network<T>& network) {
+  Index widest = 0;
+  for (const auto& stage : network.stages()) widest = std::max(widest, stage.module->n_outputs());
+  return widest;
+}
 
 // Runs the passes of a network's modules in sequence over at most `max_rows` rows. theta is always given,
 // so that points other than the network's own can be looked at. A tape belongs to one thread.
