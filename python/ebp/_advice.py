@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from . import _measurements
+from ._batch import suits_lm
 
 # Where advice begins. The paper's "a few hundred" samples are LARGE; the others are rules of thumb.
 LARGE = 500
@@ -21,7 +22,6 @@ SATURATION = 0.2
 SATURATION_FITTED = 0.5  # trained units may well be decided
 SPREAD = 10.0
 RUN = 0.9  # neighbours of the same class
-LM_PARAMETERS = 1000
 
 Step = tuple[bool, str]  # whether all is well, and what there is or what to do
 
@@ -82,7 +82,7 @@ def _centre(estimator: Any, T: np.ndarray, report: dict[str, Any]) -> Step:
     mean = inputs["largest_mean_over_std"]
     if mean <= LARGEST_MEAN:
         return True, f"means are at most {mean:.2g} standard deviations"
-    growth = inputs["lambda_max_with_bias"] / inputs["lambda_max_covariance"]
+    growth = inputs["lambda_max_with_bias"] / max(inputs["lambda_max_covariance"], np.finfo(float).tiny)
     found = f"a mean is {mean:.3g} standard deviations; means raise the largest eigenvalue {growth:.2g}-fold"
     if _method_name(estimator) == "global":
         return growth < 2, f"{found}: compare with normalize='standard'"
@@ -151,26 +151,26 @@ def _weights(estimator: Any, T: np.ndarray, report: dict[str, Any]) -> Step:
 
 def _rates(estimator: Any, T: np.ndarray, report: dict[str, Any]) -> Step:
     rate, largest = estimator.learning_rate_init, report["hessian"]["eta_max"]
-    given = not isinstance(rate, str) and estimator.solver == "sgd"
+    given = not isinstance(rate, str) and estimator.solver_ in ("sgd", "gd")
     if given and largest is not None and rate / (1 - estimator.momentum) > largest:
         return False, f"rate {rate:.3g} is beyond 2/lambda_max = {largest:.3g}: set learning_rate_init='auto'"
     spread = report["curvature_spread"]
     text = "" if spread is None else f"mean curvatures of the layers differ by a factor of {spread:.3g}"
-    if spread is not None and spread > SPREAD and estimator.solver == "sgd":
+    if spread is not None and spread > SPREAD and estimator.solver_ == "sgd":
         return False, f"{text}: set solver='sdlm', which has a rate for every weight"
-    solver = f"{estimator.solver}, rate {rate if isinstance(rate, str) else format(rate, '.3g')}"
+    solver = f"{estimator.solver_}, rate {rate if isinstance(rate, str) else format(rate, '.3g')}"
     return True, f"{solver}; {text}" if text else solver
 
 
 def _method(estimator: Any, T: np.ndarray, report: dict[str, Any]) -> Step:
     n_samples, n_parameters = report["data"]["n_samples"], report["hessian"]["n_parameters"]
-    online = getattr(estimator, "solver_", estimator.solver) in ("sgd", "sdlm")
+    online = estimator.solver_ in ("sgd", "sdlm")
     if report["task"] == "classification" and n_samples > LARGE:
         text = f"{n_samples:,} samples and classes: online learning, 'sdlm' or a tuned 'sgd'"
-        return online, text if online else f"{text}, rather than {estimator.solver!r}"
+        return online, text if online else f"{text}, rather than {estimator.solver_!r}"
     reason = f"only {n_samples:,} samples" if n_samples <= LARGE else "regression"
     least_squares = estimator.network_.loss_function == "squared_error"
-    if least_squares and n_parameters <= LM_PARAMETERS:
+    if least_squares and suits_lm(estimator.network_, n_samples):
         batch = "Levenberg-Marquardt on all samples, solver='lm',"
     else:
         batch = "conjugate gradient on all samples, solver='cg' or 'lbfgs',"

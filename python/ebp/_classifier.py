@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sklearn.base import ClassifierMixin
 from sklearn.metrics import accuracy_score
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import column_or_1d, validate_data
 
 from . import _options
-from ._estimator import OnlineEstimator
+from ._estimator import OnlineEstimator, learns_from_parts
 from ._inputs import accepted_dtypes
 from ._targets import CURVATURE_POINTS, class_factors, class_targets, probabilities
 from .losses import loss_name
@@ -67,6 +68,7 @@ class OnlineClassifier(ClassifierMixin, OnlineEstimator):
         self._fit(X, y, sample_weight)
         return self
 
+    @available_if(learns_from_parts)
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
         """Train on each of the samples once, continuing from the present weights.
 
@@ -94,7 +96,7 @@ class OnlineClassifier(ClassifierMixin, OnlineEstimator):
         Raises
         ------
         ValueError
-            For wrong parameters or data (the estimator is as it was before), a batch solver, parameters that
+            For wrong parameters or data (the estimator is as it was before), parameters that
             must stay (see warm_start), or labels that are not among the classes.
         """
         self._check_options()

@@ -29,6 +29,16 @@ STREAM_STATISTICS = 1000  # partial_fit updates the normalisation until it has s
 RUNNING_BELOW = 100  # rows when partial_fit makes its rule; with fewer, SDLM updates h sample by sample
 
 
+def learns_from_parts(estimator: Any) -> bool:
+    """Whether the solver can learn from parts of the samples; if not, AttributeError, as scikit-learn asks."""
+    if estimator.solver in BATCH_SOLVERS:
+        raise AttributeError(
+            f"[{type(estimator).__name__}.partial_fit] solver must be 'auto', 'sdlm' or 'sgd', which learn "
+            f"from a part of the samples; got {estimator.solver!r}"
+        )
+    return True
+
+
 class OnlineEstimator(PreparedEstimator):
     """Base of the estimators: a network trained one sample at a time."""
 
@@ -178,11 +188,6 @@ class OnlineEstimator(PreparedEstimator):
 
     def _partial_fit(self, X: Any, y: Any, sample_weight: Any, classes: np.ndarray | None = None) -> None:
         """One pass over the rows; the subclass has checked the options and, for the first call, `classes`."""
-        if self.solver in BATCH_SOLVERS:
-            raise ValueError(
-                f"[{self._name}.partial_fit] solver must be 'auto', 'sdlm' or 'sgd', which learn from a part "
-                f"of the samples; got {self.solver!r}"
-            )
         first = not hasattr(self, "network_")
         with unchanged_on_error(self):
             self.solver_ = "sdlm" if self.solver == "auto" else str(self.solver)

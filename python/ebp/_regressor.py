@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sklearn.base import RegressorMixin
 from sklearn.metrics import r2_score
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import validate_data
 
 from . import _options
-from ._estimator import OnlineEstimator
+from ._estimator import OnlineEstimator, learns_from_parts
 from ._inputs import Transform, accepted_dtypes
 from ._targets import CURVATURE_POINTS, SIGMOIDS, round_significand
 from .normalizer import InputNormalizer
@@ -60,6 +61,7 @@ class OnlineRegressor(RegressorMixin, OnlineEstimator):
         self._fit(X, y, sample_weight)
         return self
 
+    @available_if(learns_from_parts)
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Train on each of the samples once, continuing from the present weights.
 
@@ -85,7 +87,7 @@ class OnlineRegressor(RegressorMixin, OnlineEstimator):
         Raises
         ------
         ValueError
-            For wrong parameters or data (the estimator is as it was before), a batch solver, parameters that
+            For wrong parameters or data (the estimator is as it was before), parameters that
             must stay (see warm_start), or another number of outputs than before.
         """
         self._check_options()

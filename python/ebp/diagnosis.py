@@ -13,6 +13,7 @@ from sklearn.utils.multiclass import type_of_target
 
 from . import _advice
 from ._analysis import checked_estimator, network_data
+from ._batch import chosen_solver
 from ._diagnosis_text import diagnosis_text
 from ._initialization import generator
 from ._measurements import (
@@ -253,5 +254,6 @@ def _prepared(estimator: Any, X: np.ndarray, y: np.ndarray, rng: np.random.Gener
         estimator._rng = rng if own is None else own
     else:
         estimator._rng = np.random.default_rng(check_random_state(own).randint(2**31 - 1))
-    estimator._prepare(X, y, None, warm=False)
+    data, _ = estimator._prepare(X, y, None, warm=False)
+    estimator.solver_ = chosen_solver(estimator, estimator.network_, data)
     return estimator

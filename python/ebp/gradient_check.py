@@ -12,6 +12,7 @@ from . import _core, curvature
 from ._analysis import double_copy
 from ._arrays import as_rows
 from ._initialization import generator
+from ._options import check_number
 from .layers import Dense
 from .losses import loss_name, loss_options
 from .network import Network
@@ -155,6 +156,8 @@ def check_gradients(
     >>> report.passed, max(report.values()) < 1e-7
     (True, True)
     """
+    check_number("check_gradients", "tolerance", tolerance, 0)
+    check_number("check_gradients", "max_parameters", max_parameters, 1, integer=True)
     check = _Check(net, X, T, generator(random_state), max_parameters)
     report = GradientReport(check.run(), tolerance)
     if raise_on_failure and not report:

@@ -77,7 +77,7 @@ def minimize(
         Used by "newton", which needs one of them and prefers `hess`.
     method : {"bfgs", "lbfgs", "cg", "newton"}
     tol : float
-        Converged when ``max|g| <= tol * max(1, |E|)``; the option `gradient_tolerance` by another name.
+        Converged when ``max|g| <= tol * max(1, sqrt(|E|))``; the option `gradient_tolerance` by another name.
     max_iter : int
         Most iterations.
     callback : callable, optional

@@ -47,11 +47,13 @@ bool TrustRegionDamping::propose(StepSolver& solver, const StepPoint& at, Vector
   return std::isfinite(length_);
 }
 
-void TrustRegionDamping::accept(double gain_ratio) {
+bool TrustRegionDamping::accept(double gain_ratio) {
+  const bool grows = gain_ratio > 0.75 && length_ > (1 - 2 * kTolerance) * radius_;
   if (gain_ratio < 0.25)
     radius_ = length_ / 4;
-  else if (gain_ratio > 0.75 && length_ > (1 - 2 * kTolerance) * radius_)
+  else if (grows)
     radius_ *= 2;
+  return grows;
 }
 
 }  // namespace ebp::optimize

@@ -17,8 +17,10 @@ class Damping {
   virtual ~Damping() = default;
   // The step (n) to try next, from a solver that is prepared; false if its system could not be solved.
   virtual bool propose(StepSolver& solver, const StepPoint& at, Vector& step) = 0;
-  // The step was taken; gain_ratio is the decrease over the decrease that the linear model promised.
-  virtual void accept(double gain_ratio) = 0;
+  // The step was taken; gain_ratio is the decrease over the decrease that the linear model promised. Returns
+  // whether the step was short because of the damping alone, so that the next one will be longer: then
+  // neither a short step nor a small decrease is a sign of convergence.
+  virtual bool accept(double gain_ratio) = 0;
   // The step was not taken: the next one has to be shorter.
   virtual void reject() = 0;
   // Whether steps cannot become any shorter.
@@ -35,10 +37,11 @@ class NielsenDamping : public Damping {
   bool propose(StepSolver& solver, const StepPoint&, Vector& step) override {
     return solver.solve(mu_, step);
   }
-  void accept(double gain_ratio) override {
+  bool accept(double gain_ratio) override {
     const double t = 2 * std::min(gain_ratio, 1.0) - 1;
     mu_ = std::max(mu_ * std::max(kFastestFall, 1 - t * t * t), kSmallest);
     nu_ = 2;
+    return false;
   }
   void reject() override {
     mu_ *= nu_;
@@ -58,7 +61,7 @@ class NielsenDamping : public Damping {
 class TrustRegionDamping : public Damping {
  public:
   bool propose(StepSolver& solver, const StepPoint& at, Vector& step) override;
-  void accept(double gain_ratio) override;
+  bool accept(double gain_ratio) override;
   void reject() override { radius_ = std::min(length_, radius_) / 4; }
   bool exhausted() const override { return started_ && !(radius_ > 0); }
 

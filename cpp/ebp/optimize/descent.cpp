@@ -9,7 +9,8 @@ namespace {
 double largest(const Vector& v) { return v.size() ? v.lpNorm<Eigen::Infinity>() : 0.0; }
 
 bool gradient_small(const Point& point, const DescentOptions& options) {
-  return largest(point.gradient) <= options.gradient_tolerance * std::max(1.0, std::abs(point.value));
+  return largest(point.gradient) <=
+         options.gradient_tolerance * std::max(1.0, std::sqrt(std::abs(point.value)));
 }
 
 bool step_small(const Vector& before, const Vector& after, const DescentOptions& options) {

@@ -22,7 +22,8 @@ class Direction {
 };
 
 struct DescentOptions {
-  // max_i |g_i| <= gradient_tolerance max(1, |E|)
+  // max_i |g_i| <= gradient_tolerance max(1, |E|^1/2): in other units of its residuals a sum of squares
+  // changes by the square of the factor, its gradient, with parameters in these units too, by the factor
   double gradient_tolerance = 1e-8;
   // |step_i| <= step_tolerance |x_i| for every i
   double step_tolerance = std::numeric_limits<double>::epsilon();

@@ -42,10 +42,10 @@ bool LinearModel::move(const Vector& x, const Vector& r) {
   return true;
 }
 
-bool LinearModel::gradient_small() const {
+bool LinearModel::gradient_small(double tolerance) const {
   const double r_norm = result_.residuals.norm();
   if (r_norm <= options_.zero_tolerance * first_norm_) return true;
-  return (result_.gradient.array().abs() <= options_.gradient_tolerance * r_norm * norms_.array()).all();
+  return (result_.gradient.array().abs() <= tolerance * r_norm * norms_.array()).all();
 }
 
 double LinearModel::promised(const Vector& step) {

@@ -52,7 +52,8 @@ class LinearModel {
   bool begin(const Vector& x);
   // The same at a point whose residuals are known.
   bool move(const Vector& x, const Vector& r);
-  bool gradient_small() const;
+  bool gradient_small() const { return gradient_small(options_.gradient_tolerance); }
+  bool gradient_small(double tolerance) const;
   // The decrease of |r|^2 / 2 that a step (n) promises.
   double promised(const Vector& step);
   // The decrease of |r|^2 / 2 by a step (n); -infinity where r is not finite.

@@ -27,13 +27,14 @@ LeastSquaresResult levenberg_marquardt(LeastSquares& problem, const Vector& x, D
     const bool step_small = model.step_small(step), decrease_small = model.decrease_small(decrease, promised);
     const double gain = promised > 0 ? decrease / promised : -1;
     if (gain >= options.smallest_gain) {
-      damping.accept(gain);
+      const bool grows = damping.accept(gain);
       prepared = false;
       ++result.iterations;
       if (!model.take()) return stop(Stop::kNonFinite);
       if (callback && callback({result.iterations, result.x, result.cost(), result.gradient}))
         return stop(Stop::kCallback);
       if (model.gradient_small()) break;
+      if (grows) continue;
     } else {
       damping.reject();
     }

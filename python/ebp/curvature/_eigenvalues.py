@@ -9,7 +9,7 @@ import numpy as np
 from scipy.linalg import eigvalsh
 from scipy.sparse.linalg import eigsh
 
-from ebp._arrays import as_vector, checked_order
+from ebp._arrays import as_vector
 from ebp._initialization import generator
 from ebp._options import check_choice, check_number
 from ebp.curvature._iterations import lanczos, power_method
@@ -79,8 +79,8 @@ def principal_eigenvalue(
     hessian : {"exact", "gauss_newton", "finite_difference"}, default="exact"
         Which matrix, see `curvature.hessian`; "online" has the exact one only.
     tol : float, default=1e-4
-        Relative error of λ at which "power" and "lanczos" end, as bounded by the residual |HΨ - λΨ| for Ψ of
-        length 1 or, for "lanczos", by its square over the distance to the next eigenvalue.
+        "power" and "lanczos" end at |HΨ - λΨ| <= tol |λ| for Ψ of length 1, which bounds the relative error
+        of λ.
     max_iter : int, default=None
         Most products; None: 1000 for "power", 300 for "lanczos".
     gamma : float or array-like of shape (n_presentations,), default=0.1
@@ -141,6 +141,7 @@ def principal_eigenvalue(
         rows = _order(function, order, len(samples.X), int(n_presentations), rng)
         gammas = _leaks(function, gamma, int(n_presentations))
         pair, presented = online_eigenvalue(samples, rows, gammas, float(alpha), start)
+        _check_finite(function, pair.history)
     else:
         limit = _MAX_ITER[method] if max_iter is None else max_iter
         check_number(function, "max_iter", limit, 1, integer=True)
@@ -156,10 +157,11 @@ def _order(function: str, order: Any, n: int, n_presentations: int, rng: np.rand
     if order is None:
         passes = -(-n_presentations // n)
         return np.concatenate([rng.permutation(n) for _ in range(passes)])[:n_presentations]
-    rows = np.resize(checked_order(order, n), n_presentations)
-    if not np.size(order) or rows.min() < 0 or rows.max() >= n:
+    rows = np.resize(order, n_presentations)
+    integers = np.ndim(order) == 1 and np.size(order) > 0 and rows.dtype.kind in "iu"
+    if not integers or rows.min() < 0 or rows.max() >= n:
         raise ValueError(f"[{function}] order must hold indices of rows of X, 0 to {n - 1}; got {order!r}")
-    return rows
+    return rows.astype(np.intp)
 
 
 def _leaks(function: str, gamma: Any, n: int) -> np.ndarray:
@@ -222,7 +224,10 @@ def spectrum(
     if k is not None and k < p - 1:  # ARPACK can find no more
         start = np.random.default_rng(0).standard_normal(p).astype(net.dtype)
         operator = samples.operator(method)
-        _check_finite(function, operator @ start)
+        product = operator @ start
+        _check_finite(function, product)
+        if not product.any():  # which ARPACK takes for a bad start
+            return np.zeros(int(k))
         found = eigsh(operator, k=int(k), which="LA", v0=start, return_eigenvectors=False)
         return np.sort(found).astype(np.float64)
     samples.check_memory(method, memory_limit)

@@ -74,12 +74,12 @@ def power_method(apply: Apply, start: np.ndarray, tol: float, max_iter: int, fun
 
 
 def lanczos(apply: Apply, start: np.ndarray, tol: float, max_iter: int, function: str) -> Eigenpair:
-    """Lanczos's method with full reorthogonalisation, until the relative error of λ is at most `tol`.
+    """Lanczos's method with full reorthogonalisation, until the residual is at most tol |λ|.
 
     After m products, the largest eigenvalue of a tridiagonal matrix of order m is the largest Rayleigh
-    quotient over all combinations of the vectors so far, and its residual r is known without a product. Its
-    error is at most r, and at most r² over the distance to the next eigenvalue (Parlett 1998, section 11.7),
-    for which the second largest of the tridiagonal matrix stands in once r is small.
+    quotient over all combinations of the vectors so far, and its residual is known without a product. Its
+    square over the distance to the next eigenvalue would be a smaller bound of the error, but of the second
+    largest eigenvalue's while the largest has not shown up: in 12 of 800 small networks it ended there.
     """
     basis = np.empty((min(max_iter, 32), len(start)))
     diagonal: list[float] = []
@@ -94,19 +94,28 @@ def lanczos(apply: Apply, start: np.ndarray, tol: float, max_iter: int, function
         w = _finite(apply(v), function)
         diagonal.append(float(v @ w))
         length = _orthogonalize(w, known)
-        chosen = (max(0, m - 1), m)
-        values, vectors = eigh_tridiagonal(diagonal, off_diagonal, select="i", select_range=chosen)
-        history.append(float(values[-1]))
-        residual = error = length * abs(float(vectors[-1, -1]))
-        if m > 0 and residual <= np.sqrt(tol) * abs(history[-1]) and values[1] > values[0]:
-            error = min(residual, residual**2 / float(values[1] - values[0]))
-        if error <= tol * abs(history[-1]) or m + 1 == len(start):
+        value, vector = _largest_of_tridiagonal(diagonal, off_diagonal)
+        history.append(value)
+        residual = length * abs(float(vector[-1]))
+        if residual <= tol * abs(value) or m + 1 == len(start):
             break
         off_diagonal.append(length)
         v = w / length
     else:
-        _warn(function, max_iter, residual, history[-1])
-    return Eigenpair(history[-1], known.T @ vectors[:, -1], np.array(history), len(history))
+        _warn(function, max_iter, residual, value)
+    psi = known.T @ vector
+    return Eigenpair(value, psi / np.linalg.norm(psi), np.array(history), len(history))
+
+
+def _largest_of_tridiagonal(diagonal: list[float], off_diagonal: list[float]) -> tuple[float, np.ndarray]:
+    """Largest eigenvalue and its eigenvector."""
+    m = len(diagonal)
+    if m <= 32:  # all of a small matrix are found before the other function has looked at its arguments
+        matrix = np.diag(diagonal) + np.diag(off_diagonal, -1)
+        values, vectors = np.linalg.eigh(matrix)  # of the lower triangle
+    else:
+        values, vectors = eigh_tridiagonal(diagonal, off_diagonal, select="i", select_range=(m - 1, m - 1))
+    return float(values[-1]), vectors[:, -1]
 
 
 def _orthogonalize(w: np.ndarray, basis: np.ndarray) -> float:

@@ -65,7 +65,12 @@ class SpectrumDisplay:
     """
 
     def __init__(self, *, eigenvalues: Any, n_parameters: int) -> None:
-        self.eigenvalues = eigenvalues
+        self.eigenvalues = np.asarray(eigenvalues, dtype=np.float64)
+        if self.eigenvalues.ndim != 1 or not self.eigenvalues.size:
+            raise ValueError(
+                "[SpectrumDisplay] eigenvalues must be one-dimensional and at least one; "
+                f"got shape {self.eigenvalues.shape}"
+            )
         self.n_parameters = n_parameters
 
     @classmethod
