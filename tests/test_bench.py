@@ -33,16 +33,6 @@ def bench():
             del sys.modules[name]
 
 
-class Answers:
-    """Stands for a contest in which every peer hands over these parameters."""
-
-    def __init__(self, parameters):
-        self.parameters = parameters
-
-    def ask_all(self, names, function, arguments):
-        return dict.fromkeys(names, self.parameters)
-
-
 def test_ebp_passes_the_check_on_every_task():
     done = run("online.py", "--check", "--peers", "")
     assert done.returncode == 0, done.stderr
@@ -117,13 +107,13 @@ def test_check_refuses_a_rate_wrong_by_a_thousandth(bench, monkeypatch, tasks, l
     task = dataclasses.replace(module.TASKS[letter], check_rows=30)
     method, problem = task.peers[name].method, task.problem(task.check_rows)
     right = task.reference(problem, method)
-    assert driver.check(Answers(right), [name], task) == {name: 0}
+    assert driver.check(task, {name: right}) == {name: 0}
     problem.rate *= 1.001
     with monkeypatch.context() as patch:
         patch.setattr(bench("dense_tasks"), "SDLM_RATE", 1.001 * bench("common").SDLM_RATE)
         wrong = task.reference(problem, method)
     with pytest.raises(driver.WrongAnswer, match=name):
-        driver.check(Answers(wrong), [name], task)
+        driver.check(task, {name: wrong})
 
 
 def test_check_refuses_weights_that_are_not_finite(bench):
@@ -131,7 +121,7 @@ def test_check_refuses_weights_that_are_not_finite(bench):
     broken = task.reference(task.problem(task.check_rows))
     broken[0][0, 0] = float("nan")
     with pytest.raises(driver.WrongAnswer, match="inf"):
-        driver.check(Answers(broken), ["ebp"], task)
+        driver.check(task, {"ebp": broken})
 
 
 def test_operations_of_the_lenet_leave_out_what_the_maximum_stops(bench):
