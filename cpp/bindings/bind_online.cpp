@@ -193,10 +193,9 @@ void bind_options(py::module_& m) {
 // |psi| after each presentation; psi is updated in place.
 Array<double> bound_online_eigenvalue(GuardedNetwork<double>& guarded, const Array<double>& x,
                                       const Array<double>& t, const Array<Index>& order, Array<double> psi,
-                                      const Array<double>& gammas, double alpha,
-                                      const Optional<double>& weights, const Optional<double>& shift,
-                                      const Optional<double>& factor) {
-  const auto samples = samples_of(guarded.network(), x, t, weights, shift, factor);
+                                      const Array<double>& gammas, double alpha, double shift,
+                                      const Optional<double>& weights) {
+  const auto samples = samples_of<double>(guarded.network(), x, t, weights, std::nullopt, std::nullopt);
   checked_order(order, x.shape(0));
   require_size(psi, guarded.network().n_parameters(), "online_eigenvalue", "psi");
   require_size(gammas, order.size(), "online_eigenvalue", "gammas");
@@ -205,7 +204,7 @@ Array<double> bound_online_eigenvalue(GuardedNetwork<double>& guarded, const Arr
   const double* leaks = gammas.data();
   double *direction = psi.mutable_data(), *to = norms.mutable_data();
   guarded.read([&](const Network<double>& network) {
-    online_eigenvalue(network, samples, indices, n, alpha, leaks, direction, to, Signals());
+    online_eigenvalue(network, samples, indices, n, alpha, shift, leaks, direction, to, Signals());
   });
   return norms;
 }
@@ -218,8 +217,8 @@ void bind_online(py::module_& m) {
   bind_trainer<double>(m, "Trainer64");
   m.def("online_eigenvalue", &bound_online_eigenvalue, "network"_a, py::arg("x").noconvert(),
         py::arg("t").noconvert(), py::arg("order").noconvert(), py::arg("psi").noconvert(),
-        py::arg("gammas").noconvert(), "alpha"_a, py::arg("weights").noconvert() = py::none(),
-        py::arg("shift").noconvert() = py::none(), py::arg("factor").noconvert() = py::none());
+        py::arg("gammas").noconvert(), py::kw_only(), "alpha"_a, "shift"_a = 0.0,
+        py::arg("weights").noconvert() = py::none());
 }
 
 }  // namespace ebp::bindings

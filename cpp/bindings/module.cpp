@@ -10,6 +10,7 @@ PYBIND11_MODULE(EBP_MODULE, m) {
   ebp::bindings::bind_base(m);
   ebp::bindings::bind_modules(m);
   ebp::bindings::bind_nn(m);
+  ebp::bindings::bind_curvature(m);
   ebp::bindings::bind_online(m);
   ebp::bindings::bind_optimize(m);
 }

@@ -1,6 +1,6 @@
 """Efficient BackProp (LeCun, Bottou, Orr, Müller 1998): very fast online training of neural networks."""
 
-from ebp import datasets, layers, losses, optimize, preprocessing, rules, sampling
+from ebp import curvature, datasets, layers, losses, optimize, preprocessing, rules, sampling
 from ebp._core import version as __version__
 from ebp._show_versions import show_versions
 from ebp.classifier import MLPClassifier, NetworkClassifier
@@ -18,6 +18,7 @@ __all__ = [
     "NetworkRegressor",
     "OnlineResult",
     "__version__",
+    "curvature",
     "datasets",
     "layers",
     "load",

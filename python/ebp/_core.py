@@ -36,7 +36,7 @@ def _install_blas(core: ModuleType) -> bool:
     from scipy.linalg import cython_blas
 
     entries = cython_blas.__pyx_capi__
-    return bool(core.install_blas(entries["sgemm"], entries["dgemm"]))
+    return bool(core.install_blas(*(entries[name] for name in ("sgemm", "dgemm", "ssyrk", "dsyrk"))))
 
 
 module: ModuleType = importlib.import_module(f"ebp._core_{_choose_level()}")
@@ -55,6 +55,8 @@ EuclideanRBF32 = module.EuclideanRBF32
 EuclideanRBF64 = module.EuclideanRBF64
 GaussianRBF32 = module.GaussianRBF32
 GaussianRBF64 = module.GaussianRBF64
+HessianProduct32 = module.HessianProduct32
+HessianProduct64 = module.HessianProduct64
 Loss32 = module.Loss32
 Loss64 = module.Loss64
 MapScale32 = module.MapScale32
@@ -70,6 +72,9 @@ Trainer64 = module.Trainer64
 WindowSum2D32 = module.WindowSum2D32
 WindowSum2D64 = module.WindowSum2D64
 RuleOptions = module.RuleOptions
+hessian = module.hessian
+hessian_diagonal = module.hessian_diagonal
 least_squares = module.least_squares
+loss_and_gradient = module.loss_and_gradient
 minimize = module.minimize
 online_eigenvalue = module.online_eigenvalue

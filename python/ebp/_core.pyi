@@ -5,6 +5,7 @@ from typing import overload
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+_Array = NDArray[np.float32] | NDArray[np.float64]
 module: ModuleType
 level: str
 version: str
@@ -12,7 +13,7 @@ compiler: str
 blas: str
 
 def supported_levels() -> list[str]: ...
-def install_blas(sgemm: object, dgemm: object) -> bool: ...
+def install_blas(sgemm: object, dgemm: object, ssyrk: object, dsyrk: object) -> bool: ...
 
 class RuleOptions:
     @staticmethod
@@ -278,6 +279,53 @@ class Trainer64:
     @property
     def curvature(self) -> NDArray[np.float64]: ...
 
+class HessianProduct32:
+    def __init__(
+        self,
+        network: Network32,
+        x: NDArray[np.float32],
+        t: NDArray[np.float32],
+        weights: NDArray[np.float32] | None,
+        method: str,
+        n_threads: int,
+    ) -> None: ...
+    def apply(self, v: NDArray[np.float32]) -> NDArray[np.float32]: ...
+
+class HessianProduct64:
+    def __init__(
+        self,
+        network: Network64,
+        x: NDArray[np.float64],
+        t: NDArray[np.float64],
+        weights: NDArray[np.float64] | None,
+        method: str,
+        n_threads: int,
+    ) -> None: ...
+    def apply(self, v: NDArray[np.float64]) -> NDArray[np.float64]: ...
+
+def hessian(
+    network: Network32 | Network64,
+    x: _Array,
+    t: _Array,
+    weights: _Array | None,
+    method: str,
+    n_threads: int,
+) -> _Array: ...
+def hessian_diagonal(
+    network: Network32 | Network64,
+    x: _Array,
+    t: _Array,
+    weights: _Array | None,
+    method: str,
+    n_threads: int,
+) -> _Array: ...
+def loss_and_gradient(
+    network: Network32 | Network64,
+    x: _Array,
+    t: _Array,
+    weights: _Array | None,
+    n_threads: int,
+) -> tuple[float, _Array]: ...
 def minimize(
     fun: Callable[..., object],
     x0: NDArray[np.float64],
@@ -320,8 +368,8 @@ def online_eigenvalue(
     order: NDArray[np.intp],
     psi: NDArray[np.float64],
     gammas: NDArray[np.float64],
+    *,
     alpha: float,
+    shift: float = 0.0,
     weights: NDArray[np.float64] | None = None,
-    shift: NDArray[np.float64] | None = None,
-    factor: NDArray[np.float64] | None = None,
 ) -> NDArray[np.float64]: ...

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from ._eigenvalue import online_eigenvalue
+from ._inputs import normalized
+from .curvature import principal_eigenvalue
 from .network import Network
 
 # bench/experiments/automatic_rates.py prints test errors over multiples of the rate that follows: training
@@ -53,16 +54,19 @@ def automatic_sdlm_rate(network: Network, n_updates: int | None) -> float:
 
 def measure_eigenvalue(network: Network, data: Any) -> float:
     """Largest eigenvalue of the Hessian by eq (64), on up to 1,000 presentations of a `TrainingData`."""
-    order = data.rows[:: max(1, len(data.rows) // EIGENVALUE_PRESENTATIONS)][:EIGENVALUE_PRESENTATIONS]
-    return online_eigenvalue(
+    rows = data.rows[:: max(1, len(data.rows) // EIGENVALUE_PRESENTATIONS)][:EIGENVALUE_PRESENTATIONS]
+    weights = None if data.weights is None else data.weights[rows]
+    found = principal_eigenvalue(
         network,
-        data.X,
-        data.T,
-        order=order,
-        input_transform=data.transform,
-        sample_weight=data.weights,
+        normalized(data.X[rows], data.transform, network.dtype),
+        data.T[rows],
+        "online",
+        order=range(len(rows)),
+        sample_weight=weights,
         n_presentations=EIGENVALUE_PRESENTATIONS,
     )
+    # An update takes a sample's gradient times its weight, so that it is not the mean that counts.
+    return found.eigenvalue * (1.0 if weights is None else float(weights.mean()))
 
 
 class RateSchedule:

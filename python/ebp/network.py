@@ -243,6 +243,10 @@ class Network(FeedForward):
 
         model_file.save(self, path)
 
+    def _in_double(self) -> Network:
+        """A copy whose parameters and arithmetic are in double precision."""
+        return _rebuild(self._layers, self._input_shape, self._loss, self.parameters, "float64")
+
     def __repr__(self) -> str:
         shapes = (self._input_shape, *self._output_shapes)
         units = "-".join("x".join(map(str, shape)) for shape in shapes)

@@ -77,9 +77,32 @@ void gemm(Op op_a, Op op_b, Index m, Index n, Index k, const T* a, const T* b, T
              c, &columns);
 }
 
+template <class T>
+void syrk(Index n, Index k, const T* a, T beta, T* c) {
+  if (n == 0) return;
+  const auto& table = installed<T>();
+  if (serial || !table.syrk || is_small(n, n, k) || !fits_int(n, k, 0)) {
+    const Eigen::Map<const Matrix<T>> A(a, k, n);
+    Eigen::Map<Matrix<T>> C(c, n, n);
+    if (beta == T(0))
+      C.template triangularView<Eigen::Lower>().setZero();
+    else
+      C.template triangularView<Eigen::Lower>() *= beta;
+    C.template selfadjointView<Eigen::Lower>().rankUpdate(A.transpose());
+    return;
+  }
+  // The lower triangle by rows is the upper one by columns.
+  char upper = 'U', plain = 'N';
+  int order = int(n), inner = int(k);
+  T one = 1;
+  table.syrk(&upper, &plain, &order, &inner, &one, const_cast<T*>(a), &order, &beta, c, &order);
+}
+
 template void install(const Table<float>&);
 template void install(const Table<double>&);
 template void gemm(Op, Op, Index, Index, Index, const float*, const float*, float, float*);
 template void gemm(Op, Op, Index, Index, Index, const double*, const double*, double, double*);
+template void syrk(Index, Index, const float*, float, float*);
+template void syrk(Index, Index, const double*, double, double*);
 
 }  // namespace ebp::blas

@@ -11,7 +11,9 @@ enum class Op { kPlain, kTransposed };
 template <class T>
 struct Table {
   using Gemm = void (*)(char*, char*, int*, int*, int*, T*, T*, int*, T*, int*, T*, T*, int*);
+  using Syrk = void (*)(char*, char*, int*, int*, T*, T*, int*, T*, T*, int*);
   Gemm gemm = nullptr;
+  Syrk syrk = nullptr;
 };
 
 // Installs a BLAS, once, before any product is computed (at import; the table is constant afterwards).
@@ -37,5 +39,9 @@ class Serial {
 // With beta = 0, C is overwritten and may hold anything.
 template <class T>
 void gemm(Op op_a, Op op_b, Index m, Index n, Index k, const T* a, const T* b, T beta, T* c);
+
+// The lower triangle of C (n, n) = A'A + beta C, where A is (k, n); the rest of C stays as it is.
+template <class T>
+void syrk(Index n, Index k, const T* a, T beta, T* c);
 
 }  // namespace ebp::blas

@@ -1,6 +1,7 @@
 // Products of the Hessian with vectors, by the R-operator. Section 7.5.
 #pragma once
 
+#include <memory>
 #include <vector>
 
 #include "ebp/curvature/linearization.h"
@@ -24,12 +25,14 @@ class HessianProduct {
   void apply(const T* v, T* product) const;
 
  private:
+  std::unique_ptr<const Linearization<T>> linearize(Index b) const;
+
   const Network<T>& network_;
   AlignedVector<T> theta_;
-  Batch<T> batch_;
+  Blocks<T> blocks_;
   Hessian kind_;
   Index n_threads_;
-  std::vector<Linearization<T>> kept_;  // one a block of rows, or none
+  std::vector<std::unique_ptr<const Linearization<T>>> kept_;  // one a block, or none
 };
 
 }  // namespace ebp

@@ -39,7 +39,8 @@ class Linearization {
   std::vector<AlignedVector<T>> outputs_, gradients_;
 };
 
-// Memory for passes over a linearisation; belongs to one thread.
+// Passes along directions over a linearisation, with memory for them; belongs to one thread. Results of a
+// pass stay until the next one.
 template <class T>
 class DirectionalPass {
  public:
@@ -47,15 +48,33 @@ class DirectionalPass {
 
   // R-forward: tangents (n, o) of the network's outputs along dtheta (p).
   const T* forward(const Linearization<T>& at, const T* dtheta);
-  // The same when only module s changes, whose outputs do by dy (n, its outputs).
+  // The same when the outputs of stage s, and nothing below, change by dy (n, its outputs).
   const T* forward_from(const Linearization<T>& at, std::size_t s, const T* dy);
-  // R-backward after forward(): dgtheta (p), accumulated, = R{gradient}, from dgy (n, o) = R{dE/do}.
-  void backward(const Linearization<T>& at, const T* dtheta, const T* dgy, T* dgtheta);
-  // Ordinary backward pass: gtheta (p), accumulated, from gy (n, o).
+
+  // R-backward after one of these, from dgy (n, o) = R{dE/do} through the stages from the last to `first`;
+  // returns R{dE/dx} (n, i) at the inputs of `first`, unless that is 0. dgtheta (p), accumulated for these
+  // stages, = R{gradient}. Both dtheta (null for 0) and dgtheta may be null.
+  const T* backward(const Linearization<T>& at, std::size_t first, const T* dtheta, const T* dgy, T* dgtheta);
+  // The same with dtheta = 0 and without the sum over rows: `rows` (n, p), `stride` apart, overwritten.
+  const T* backward_rows(const Linearization<T>& at, std::size_t first, const T* dgy, Index stride, T* rows);
+
+  // Ordinary backward pass from gy (n, o): gtheta (p), accumulated.
   void backpropagate(const Linearization<T>& at, const T* gy, T* gtheta);
+  // The same without the sum over rows: `rows` (n, p), `stride` apart, overwritten.
+  void backpropagate_rows(const Linearization<T>& at, const T* gy, Index stride, T* rows);
 
  private:
+  const T* forward_above(const Linearization<T>& at, std::size_t s, const T* dtheta);
+  // The loops of the passes back; parameters(stage, x, ...) deals with the parameters of a stage or returns
+  // where the module is to add their derivatives.
+  template <class Parameters>
+  const T* back(const Linearization<T>& at, std::size_t first, const T* dtheta, const T* dgy,
+                Parameters&& parameters);
+  template <class Parameters>
+  void plain_back(const Linearization<T>& at, const T* gy, Parameters&& parameters);
+
   std::vector<AlignedVector<T>> tangents_;  // of the outputs of every stage
+  std::vector<const T*> live_;              // the same, null where it is 0
   AlignedVector<T> above_, below_;
 };
 

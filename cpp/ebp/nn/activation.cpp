@@ -65,6 +65,7 @@ template <class T>
 void Activation<T>::backward_tangent(Index n, const T*, const T*, const T* x, const T* dx, const T* gy,
                                      const T* dgy, T* dgx, T*) const {
   if (!dgx) return;
+  if (!dx) return backward(n, nullptr, x, dgy, dgx, nullptr);
   simd::for_lanes<T>(n * this->n_inputs(), [&](Index i, auto lanes) {
     const simd::Pack<T> y = lanes.load(x + i);
     simd::Pack<T> value, slope;

@@ -7,17 +7,17 @@ namespace ebp {
 template <class T>
 double loss_and_gradient(const Network<T>& network, const T* theta, const Batch<T>& batch, Index n_threads,
                          T* g) {
-  std::vector<double> losses(std::size_t(std::max<Index>(n_threads, 1)), 0.0);
-  sum_over_rows(network, batch, n_threads, network.n_parameters(), g,
-                [&](Index thread, const Batch<T>& share, T* sum) {
-                  Tape<T> tape(network, largest_block(network, share.n));
-                  std::vector<T> values(std::size_t(largest_block(network, share.n)));
-                  for_blocks(network, share, [&](const Batch<T>& block) {
-                    tape.add_gradient(block.n, theta, block.x, block.t, block.weights, sum, values.data());
-                    for (Index row = 0; row < block.n; ++row)
-                      losses[std::size_t(thread)] += double(values[std::size_t(row)]);
-                  });
-                });
+  const Blocks<T> blocks(network, batch);
+  std::vector<double> losses(std::size_t(blocks.size()), 0.0);
+  parallel_sum(n_threads, blocks.size(), network.n_parameters(), g, [&](Index, Share share, T* sum) {
+    Tape<T> tape(network, blocks.rows());
+    std::vector<T> values(std::size_t(blocks.rows()));
+    for (Index b = share.begin; b < share.end; ++b) {
+      const Batch<T> block = blocks[b];
+      tape.add_gradient(block.n, theta, block.x, block.t, block.weights, sum, values.data());
+      for (Index row = 0; row < block.n; ++row) losses[std::size_t(b)] += double(values[std::size_t(row)]);
+    }
+  });
   double total = 0;
   for (const double loss : losses) total += loss;
   return total;

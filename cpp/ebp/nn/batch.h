@@ -35,19 +35,33 @@ void for_blocks(const Network<T>& network, Index n, Body&& body) {
   for (Index start = 0; start < n; start += rows) body(start, std::min(rows, n - start));
 }
 
-// The same with body(batch).
-template <class T, class Body>
-void for_blocks(const Network<T>& network, const Batch<T>& batch, Body&& body) {
-  for_blocks(network, batch.n, [&](Index start, Index rows) { body(batch.slice(network, start, rows)); });
-}
+// A batch cut into blocks of rows.
+template <class T>
+class Blocks {
+ public:
+  Blocks(const Network<T>& network, const Batch<T>& batch, Index rows)
+      : network_(network), batch_(batch), rows_(rows) {}
+  Blocks(const Network<T>& network, const Batch<T>& batch)
+      : Blocks(network, batch, largest_block(network, batch.n)) {}
 
-// sum (size), overwritten, is added up by body(thread, share of the rows, sum), once a thread. Every thread
-// has a sum of its own, and these are added in the order of the threads: the result depends on n_threads by
-// rounding only, and not on timing.
+  Index rows() const { return rows_; }  // of the largest block
+  Index size() const { return (batch_.n + rows_ - 1) / rows_; }
+  Batch<T> operator[](Index b) const {
+    return batch_.slice(network_, b * rows_, std::min(rows_, batch_.n - b * rows_));
+  }
+
+ private:
+  const Network<T>& network_;
+  Batch<T> batch_;
+  Index rows_;
+};
+
+// sum (size), overwritten, is added up by body(thread, its share of n_parts, sum), called once a thread.
+// Every thread has a sum of its own, and these are added in the order of the threads: the result depends on
+// n_threads by rounding only, and not on timing.
 template <class T, class Body>
-void sum_over_rows(const Network<T>& network, const Batch<T>& batch, Index n_threads, Index size, T* sum,
-                   Body&& body) {
-  n_threads = std::clamp(n_threads, Index(1), std::max(batch.n, Index(1)));
+void parallel_sum(Index n_threads, Index n_parts, Index size, T* sum, Body&& body) {
+  n_threads = std::clamp(n_threads, Index(1), std::max(n_parts, Index(1)));
   std::vector<AlignedVector<T>> others(std::size_t(n_threads - 1));
   std::fill_n(sum, size, T(0));
   parallel(n_threads, [&](Index thread) {
@@ -56,8 +70,7 @@ void sum_over_rows(const Network<T>& network, const Batch<T>& batch, Index n_thr
       others[std::size_t(thread - 1)].resize(std::size_t(size));
       to = others[std::size_t(thread - 1)].data();
     }
-    const Share rows(batch.n, thread, n_threads);
-    body(thread, batch.slice(network, rows.begin, rows.end - rows.begin), to);
+    body(thread, Share(n_parts, thread, n_threads), to);
   });
   for (const auto& other : others)
     for (Index k = 0; k < size; ++k) sum[k] += other[std::size_t(k)];

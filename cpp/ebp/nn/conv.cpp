@@ -117,7 +117,7 @@ void Conv2D<T>::forward(Index n, const T* theta, const T* x, T* y) const {
 }
 
 template <class T>
-void Conv2D<T>::backward_rows(Index n, const T* theta, const T* x, const T* gy, bool squared, T* gx,
+void Conv2D<T>::backpropagate(Index n, const T* theta, const T* x, const T* gy, bool squared, T* gx,
                               T* gtheta) const {
   Buffers buffers(plan_);
   Scratch<T> squares(squared ? n_kernel_weights_ : 0);
@@ -127,47 +127,54 @@ void Conv2D<T>::backward_rows(Index n, const T* theta, const T* x, const T* gy, 
     theta = squares.data();
   }
   for (Index row = 0; row < n; ++row, x += this->n_inputs(), gy += this->n_outputs()) {
-    buffers.take_inputs(x, squared);
     buffers.take_gradients(gy);
-    plan_.correlate(buffers.deltas.data(), buffers.columns.data(), true, gtheta);
-    accumulate_bias(gy, gtheta);
+    if (gtheta) {
+      buffers.take_inputs(x, squared);
+      plan_.correlate(buffers.deltas.data(), buffers.columns.data(), true, gtheta);
+      accumulate_bias(gy, gtheta);
+    }
     if (gx) buffers.transposed_product(theta, false, gx + row * this->n_inputs());
   }
 }
 
 template <class T>
 void Conv2D<T>::backward(Index n, const T* theta, const T* x, const T* gy, T* gx, T* gtheta) const {
-  backward_rows(n, theta, x, gy, false, gx, gtheta);
+  backpropagate(n, theta, x, gy, false, gx, gtheta);
 }
 
 template <class T>
 void Conv2D<T>::backward_curvature(Index n, const T* theta, const T* x, const T* hy, T* hx, T* htheta) const {
-  backward_rows(n, theta, x, hy, true, hx, htheta);
+  backpropagate(n, theta, x, hy, true, hx, htheta);
 }
 
 template <class T>
 void Conv2D<T>::forward_tangent(Index n, const T* theta, const T* dtheta, const T* x, const T* dx,
                                 T* dy) const {
-  forward(n, dtheta, x, dy);
+  if (dtheta) forward(n, dtheta, x, dy);
+  if (!dx) return;
   Buffers buffers(plan_);
   const T* table = plan_.table(theta, buffers.table.data());
   for (Index row = 0; row < n; ++row, dx += this->n_inputs(), dy += this->n_outputs()) {
     buffers.take_inputs(dx, false);
-    buffers.product(table, true, dy);
+    buffers.product(table, dtheta != nullptr, dy);
   }
 }
 
 template <class T>
 void Conv2D<T>::backward_tangent(Index n, const T* theta, const T* dtheta, const T* x, const T* dx,
                                  const T* gy, const T* dgy, T* dgx, T* dgtheta) const {
-  backward_rows(n, theta, x, dgy, false, dgx, dgtheta);
+  backpropagate(n, theta, x, dgy, false, dgx, dgtheta);
+  const bool weights_turn = dx && dgtheta, inputs_turn = dtheta && dgx;
+  if (!weights_turn && !inputs_turn) return;
   Buffers buffers(plan_);
-  for (Index row = 0; row < n; ++row, dx += this->n_inputs(), gy += this->n_outputs()) {
-    buffers.take_inputs(dx, false);
+  for (Index row = 0; row < n; ++row, gy += this->n_outputs()) {
     buffers.take_gradients(gy);
-    // the bias's input is constant, so its tangent is 0
-    plan_.correlate(buffers.deltas.data(), buffers.columns.data(), true, dgtheta);
-    if (dgx) buffers.transposed_product(dtheta, true, dgx + row * this->n_inputs());
+    if (weights_turn) {
+      buffers.take_inputs(dx + row * this->n_inputs(), false);
+      // the bias's input is constant, so its tangent is 0
+      plan_.correlate(buffers.deltas.data(), buffers.columns.data(), true, dgtheta);
+    }
+    if (inputs_turn) buffers.transposed_product(dtheta, true, dgx + row * this->n_inputs());
   }
 }
 

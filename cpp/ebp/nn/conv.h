@@ -37,8 +37,8 @@ class Conv2D final : public Module<T> {
   void add_bias(const T* theta, T* y) const;
   // gtheta += the sums of gy over each map, if there are biases.
   void accumulate_bias(const T* gy, T* gtheta) const;
-  // Both passes down, with everything squared or not.
-  void backward_rows(Index n, const T* theta, const T* x, const T* gy, bool squared, T* gx, T* gtheta) const;
+  // Both passes down, with everything squared or not; gx and gtheta may be null.
+  void backpropagate(Index n, const T* theta, const T* x, const T* gy, bool squared, T* gx, T* gtheta) const;
 
   ConvPlan<T> plan_;
   bool bias_;

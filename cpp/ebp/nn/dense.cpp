@@ -64,7 +64,7 @@ void Dense<T>::forward(Index n, const T* theta, const T* x, T* y) const {
 
 template <class T>
 void Dense<T>::backward(Index n, const T* theta, const T* x, const T* gy, T* gx, T* gtheta) const {
-  accumulate(n, x, gy, bias_, gtheta);
+  if (gtheta) accumulate(n, x, gy, bias_, gtheta);
   if (gx) transposed_product(n, theta, gy, T(0), gx);
 }
 
@@ -77,18 +77,48 @@ void Dense<T>::backward_curvature(Index n, const T* theta, const T* x, const T* 
 template <class T>
 void Dense<T>::forward_tangent(Index n, const T* theta, const T* dtheta, const T* x, const T* dx,
                                T* dy) const {
-  forward(n, dtheta, x, dy);
-  product(n, theta, dx, T(1), dy);
+  if (dtheta) forward(n, dtheta, x, dy);
+  if (dx) product(n, theta, dx, dtheta ? T(1) : T(0), dy);
 }
 
 template <class T>
 void Dense<T>::backward_tangent(Index n, const T* theta, const T* dtheta, const T* x, const T* dx,
                                 const T* gy, const T* dgy, T* dgx, T* dgtheta) const {
-  accumulate(n, x, dgy, bias_, dgtheta);
-  accumulate(n, dx, gy, false, dgtheta);  // the bias's input is constant, so its tangent is 0
+  if (dgtheta) accumulate(n, x, dgy, bias_, dgtheta);
+  if (dgtheta && dx) accumulate(n, dx, gy, false, dgtheta);  // the bias's input is constant: its tangent is 0
   if (!dgx) return;
-  transposed_product(n, dtheta, gy, T(0), dgx);
-  transposed_product(n, theta, dgy, T(1), dgx);
+  if (dtheta) transposed_product(n, dtheta, gy, T(0), dgx);
+  transposed_product(n, theta, dgy, dtheta ? T(1) : T(0), dgx);
+}
+
+template <class T>
+void Dense<T>::gradient_rows(Index n, const T*, const T* x, const T* gy, T* rows, Index stride) const {
+  const Index i = this->n_inputs(), o = this->n_outputs();
+  for (Index row = 0; row < n; ++row, x += i, gy += o, rows += stride) {
+    for (Index k = 0; k < o; ++k)
+      for (Index j = 0; j < i; ++j) rows[k * i + j] = gy[k] * x[j];
+    if (bias_) std::copy_n(gy, o, rows + o * i);
+  }
+}
+
+template <class T>
+void Dense<T>::tangent_rows(Index n, const T* theta, const T* x, const T* dx, const T* gy, const T* dgy,
+                            T* rows, Index stride) const {
+  gradient_rows(n, theta, x, dgy, rows, stride);
+  if (!dx) return;
+  const Index i = this->n_inputs(), o = this->n_outputs();
+  for (Index row = 0; row < n; ++row, dx += i, gy += o, rows += stride)
+    for (Index k = 0; k < o; ++k)
+      for (Index j = 0; j < i; ++j) rows[k * i + j] += gy[k] * dx[j];
+}
+
+template <class T>
+void Dense<T>::add_squared_gradients(Index copies, Index n, const T*, const T* x, const T* gy,
+                                     T* squared) const {
+  AlignedVector<T> sums(std::size_t(n * this->n_outputs()), T(0));
+  for (Index copy = 0; copy < copies; ++copy)
+    for (std::size_t k = 0; k < sums.size(); ++k, ++gy) sums[k] += *gy * *gy;
+  accumulate(n, squares(x, n * this->n_inputs()).data(), sums.data(), bias_, squared);
 }
 
 template class Dense<float>;

@@ -22,6 +22,11 @@ class Dense final : public Module<T> {
                        T* dy) const override;
   void backward_tangent(Index n, const T* theta, const T* dtheta, const T* x, const T* dx, const T* gy,
                         const T* dgy, T* dgx, T* dgtheta) const override;
+  void gradient_rows(Index n, const T* theta, const T* x, const T* gy, T* rows, Index stride) const override;
+  void tangent_rows(Index n, const T* theta, const T* x, const T* dx, const T* gy, const T* dgy, T* rows,
+                    Index stride) const override;
+  void add_squared_gradients(Index copies, Index n, const T* theta, const T* x, const T* gy,
+                             T* squares) const override;
 
  private:
   // y (n, o) = beta y + x W' with W at `weights`.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <vector>
 
 #include "ebp/base/simd.h"
 #include "ebp/nn/map_loss.h"
@@ -68,6 +69,15 @@ class CrossEntropy final : public Loss<T> {
     T mean = 0;
     for (Index i = 0; i < k; ++i) mean += hv[i] * v[i];
     for (Index i = 0; i < k; ++i) hv[i] *= s * (v[i] - mean);
+  }
+
+  // (s p_i)^1/2 (delta_ij - p_j)
+  void curvature_factor(Index k, const T* o, const T* t, T* f) const override {
+    std::vector<T> p(static_cast<std::size_t>(k));
+    const T s = softmax(k, o, t, p.data());
+    for (Index i = 0; i < k; ++i)
+      for (Index j = 0; j < k; ++j)
+        f[i * k + j] = std::sqrt(s * p[std::size_t(i)]) * (T(i == j) - p[std::size_t(j)]);
   }
 
  private:
@@ -195,6 +205,17 @@ struct Hinge {
 }  // namespace
 
 template <class T>
+void Loss<T>::curvature_factor(Index k, const T* o, const T* t, T* f) const {
+  std::fill_n(f, k * k, T(0));
+  curvature(k, o, t, f);
+  for (Index i = k; i-- > 0;) {  // from the end, as the diagonal is spread over where it came from
+    const T h = f[i];
+    f[i] = 0;
+    f[i * k + i] = std::sqrt(h);
+  }
+}
+
+template <class T>
 std::unique_ptr<Loss<T>> make_loss(const std::string& name, const LossOptions& options) {
   if (name == "squared_error") return std::make_unique<SquaredError<T>>();
   if (name == "cross_entropy") return std::make_unique<CrossEntropy<T>>();
@@ -210,6 +231,8 @@ std::unique_ptr<Loss<T>> make_loss(const std::string& name, const LossOptions& o
   return nullptr;
 }
 
+template class Loss<float>;
+template class Loss<double>;
 template std::unique_ptr<Loss<float>> make_loss(const std::string&, const LossOptions&);
 template std::unique_ptr<Loss<double>> make_loss(const std::string&, const LossOptions&);
 

@@ -23,6 +23,9 @@ class Loss {
   virtual void curvature(Index k, const T* o, const T* t, T* h) const = 0;
   // hv = (d2E/do2) v with the whole matrix
   virtual void curvature_product(Index k, const T* o, const T* t, const T* v, T* hv) const = 0;
+  // f (k, k), a square root: d2E/do2 = F'F. Unless overridden, for losses whose second derivatives are a
+  // diagonal.
+  virtual void curvature_factor(Index k, const T* o, const T* t, T* f) const;
 
   // Whether the curvature below the output module `last` is to be taken from curvature_below, because the
   // diagonal at the outputs says too little about it.

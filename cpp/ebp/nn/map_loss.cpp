@@ -54,6 +54,15 @@ void MapLoss<T>::curvature_product(Index k, const T* o, const T*, const T* v, T*
 }
 
 template <class T>
+void MapLoss<T>::curvature_factor(Index k, const T* o, const T*, T* f) const {
+  const T log_total = log_sum(k, o), c = 1 / (1 + std::exp((-j_ - log_total) / 2));
+  for (Index i = 0; i < k; ++i) {
+    const T root = std::exp((-o[i] - log_total) / 2);
+    for (Index j = 0; j < k; ++j) f[i * k + j] = root * (T(i == j) - c * std::exp(-o[j] - log_total));
+  }
+}
+
+template <class T>
 bool MapLoss<T>::seeds_below(const Module<T>& last) const {
   return dynamic_cast<const EuclideanRBF<T>*>(&last) != nullptr;
 }

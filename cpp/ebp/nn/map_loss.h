@@ -23,6 +23,8 @@ class MapLoss final : public Loss<T> {
   T gradient(Index k, const T* o, const T* t, T* g) const override;
   void curvature(Index k, const T* o, const T* t, T* h) const override;
   void curvature_product(Index k, const T* o, const T* t, const T* v, T* hv) const override;
+  // p_i^1/2 (delta_ij - c p_j) with c = 1 / (1 + p_rubbish^1/2)
+  void curvature_factor(Index k, const T* o, const T* t, T* f) const override;
   bool seeds_below(const Module<T>& last) const override;
   void curvature_below(const Module<T>& last, const T* theta, const T* x, const T* o, const T* t,
                        T* hx) const override;

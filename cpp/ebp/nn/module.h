@@ -28,7 +28,8 @@ struct ParameterBlock {
 // any number of threads. Index letters: n rows, i inputs, o outputs, p parameters of this module.
 //
 // Arrays are row-major and dense. Outputs of a pass are overwritten unless "accumulated" is said; no output
-// may alias an input. A null pointer for an input gradient means that nobody wants it.
+// may alias an input. A null pointer for a result of a backward pass means that nobody wants it, and one for
+// a tangent dtheta or dx that it is 0.
 template <class T>
 class Module {
  public:
@@ -46,22 +47,36 @@ class Module {
   // y (n, o) from x (n, i). Paper (2)-(3).
   virtual void forward(Index n, const T* theta, const T* x, T* y) const = 0;
 
-  // gx (n, i), may be null, from gy = dE/dy (n, o); gtheta (p) accumulated, the sum over rows. (4)-(6).
+  // gx (n, i) from gy = dE/dy (n, o); gtheta (p) accumulated, the sum over rows. (4)-(6).
   virtual void backward(Index n, const T* theta, const T* x, const T* gy, T* gx, T* gtheta) const = 0;
 
-  // Diagonal second derivatives in Gauss-Newton form: hx (n, i), may be null, from hy (n, o);
-  // htheta (p) accumulated, the sum over rows. (54)-(58).
+  // Diagonal second derivatives in Gauss-Newton form: hx (n, i), may be null, from hy (n, o); htheta (p),
+  // never null, accumulated, the sum over rows. (54)-(58).
   virtual void backward_curvature(Index n, const T* theta, const T* x, const T* hy, T* hx,
                                   T* htheta) const = 0;
 
-  // R-operator forward: dy (n, o) = R{y} along dtheta (p) and dx (n, i). Section 7.5.
+  // R-operator forward: dy (n, o) = R{y} along dtheta (p) and dx (n, i), of which a module with parameters
+  // may get one as null, others none. Section 7.5.
   virtual void forward_tangent(Index n, const T* theta, const T* dtheta, const T* x, const T* dx,
                                T* dy) const = 0;
 
-  // R-operator backward: dgx (n, i), may be null, = R{gx} and dgtheta (p), accumulated, = R{gtheta},
-  // from gy (n, o) and dgy = R{gy} (n, o). Section 7.5.
+  // R-operator backward: dgx (n, i) = R{gx} and dgtheta (p), accumulated, = R{gtheta}, from gy (n, o) and
+  // dgy = R{gy} (n, o). Section 7.5.
   virtual void backward_tangent(Index n, const T* theta, const T* dtheta, const T* x, const T* dx,
                                 const T* gy, const T* dgy, T* dgx, T* dgtheta) const = 0;
+
+  // The last three are the parameters' part of backward and backward_tangent without the sum over rows. What
+  // they do here, by one pass a row, serves every module; some can do it faster.
+  //
+  // rows (n, p), every row `stride` after the one before, gets each row's gtheta.
+  virtual void gradient_rows(Index n, const T* theta, const T* x, const T* gy, T* rows, Index stride) const;
+  // The same for dgtheta, where dtheta is 0.
+  virtual void tangent_rows(Index n, const T* theta, const T* x, const T* dx, const T* gy, const T* dgy,
+                            T* rows, Index stride) const;
+  // squares (p), accumulated: the sum of the squares of each row's gtheta for each of `copies` gy (copies, n,
+  // o).
+  virtual void add_squared_gradients(Index copies, Index n, const T* theta, const T* x, const T* gy,
+                                     T* squares) const;
 
  private:
   Index n_inputs_, n_outputs_, n_parameters_;

@@ -28,6 +28,12 @@ struct Bump {
   T by_width(T width) const { return value == 0 ? T(0) : value * distance / (width * width * width); }
 };
 
+// values[k], 0 where there are none.
+template <class T>
+T or_zero(const T* values, Index k) {
+  return values ? values[k] : T(0);
+}
+
 // How many codes (o, i) there are.
 template <class T>
 Index units_of(Index n_inputs, const std::vector<T>& codes) {
@@ -80,7 +86,7 @@ void EuclideanRBF<T>::backward(Index n, const T* theta, const T* x, const T* gy,
     for (Index j = 0; j < i; ++j) {
       const T g = 2 * gy[row * o + k] * (x[row * i + j] - code[j]);
       if (gx) gx[row * i + j] += g;
-      if (codes_.empty()) gtheta[k * i + j] -= g;
+      if (codes_.empty() && gtheta) gtheta[k * i + j] -= g;
     }
   });
 }
@@ -103,11 +109,11 @@ template <class T>
 void EuclideanRBF<T>::forward_tangent(Index n, const T* theta, const T* dtheta, const T* x, const T* dx,
                                       T* dy) const {
   const Index i = this->n_inputs(), o = this->n_outputs();
+  const T* dcodes = codes_.empty() ? dtheta : nullptr;
   for_pairs(n, theta, [&](Index row, Index k, const T* code) {
     T sum = 0;
     for (Index j = 0; j < i; ++j) {
-      const T dcode = codes_.empty() ? dtheta[k * i + j] : T(0);
-      sum += 2 * (x[row * i + j] - code[j]) * (dx[row * i + j] - dcode);
+      sum += 2 * (x[row * i + j] - code[j]) * (or_zero(dx, row * i + j) - or_zero(dcodes, k * i + j));
     }
     dy[row * o + k] = sum;
   });
@@ -117,14 +123,15 @@ template <class T>
 void EuclideanRBF<T>::backward_tangent(Index n, const T* theta, const T* dtheta, const T* x, const T* dx,
                                        const T* gy, const T* dgy, T* dgx, T* dgtheta) const {
   const Index i = this->n_inputs(), o = this->n_outputs();
+  const T* dcodes = codes_.empty() ? dtheta : nullptr;
   if (dgx) std::fill_n(dgx, n * i, T(0));
   for_pairs(n, theta, [&](Index row, Index k, const T* code) {
     for (Index j = 0; j < i; ++j) {
-      const T dcode = codes_.empty() ? dtheta[k * i + j] : T(0);
-      const T dg =
-          2 * (dgy[row * o + k] * (x[row * i + j] - code[j]) + gy[row * o + k] * (dx[row * i + j] - dcode));
+      const T difference = x[row * i + j] - code[j];
+      const T ddifference = or_zero(dx, row * i + j) - or_zero(dcodes, k * i + j);
+      const T dg = 2 * (dgy[row * o + k] * difference + gy[row * o + k] * ddifference);
       if (dgx) dgx[row * i + j] += dg;
-      if (codes_.empty()) dgtheta[k * i + j] -= dg;
+      if (codes_.empty() && dgtheta) dgtheta[k * i + j] -= dg;
     }
   });
 }
@@ -162,10 +169,10 @@ void GaussianRBF<T>::backward(Index n, const T* theta, const T* x, const T* gy, 
       const Bump<T> bump(i, input, centre, width);
       const T factor = g * bump.slope(width);
       for (Index j = 0; j < i; ++j) {
-        gtheta[k * i + j] += factor * (input[j] - centre[j]);
+        if (gtheta) gtheta[k * i + j] += factor * (input[j] - centre[j]);
         if (gx) gx[row * i + j] -= factor * (input[j] - centre[j]);
       }
-      gtheta[o * i + k] += g * bump.by_width(width);
+      if (gtheta) gtheta[o * i + k] += g * bump.by_width(width);
     }
 }
 
@@ -198,8 +205,8 @@ void GaussianRBF<T>::forward_tangent(Index n, const T* theta, const T* dtheta, c
       const Bump<T> bump(i, input, centre, width);
       T approach = 0;  // half the tangent of the squared distance
       for (Index j = 0; j < i; ++j)
-        approach += (input[j] - centre[j]) * (dx[row * i + j] - dtheta[k * i + j]);
-      dy[row * o + k] = -bump.slope(width) * approach + bump.by_width(width) * dtheta[o * i + k];
+        approach += (input[j] - centre[j]) * (or_zero(dx, row * i + j) - or_zero(dtheta, k * i + j));
+      dy[row * o + k] = -bump.slope(width) * approach + bump.by_width(width) * or_zero(dtheta, o * i + k);
     }
 }
 
@@ -210,24 +217,25 @@ void GaussianRBF<T>::backward_tangent(Index n, const T* theta, const T* dtheta, 
   if (dgx) std::fill_n(dgx, n * i, T(0));
   for (Index row = 0; row < n; ++row)
     for (Index k = 0; k < o; ++k) {
-      const T *centre = theta + k * i, *input = x + row * i, *dcentre = dtheta + k * i,
-              *dinput = dx + row * i;
-      const T s = theta[o * i + k], ds = dtheta[o * i + k], g = gy[row * o + k], dg = dgy[row * o + k];
+      const T *centre = theta + k * i, *input = x + row * i;
+      const T s = theta[o * i + k], ds = or_zero(dtheta, o * i + k), g = gy[row * o + k],
+              dg = dgy[row * o + k];
+      const auto ddifference = [&](Index j) { return or_zero(dx, row * i + j) - or_zero(dtheta, k * i + j); };
       const Bump<T> bump(i, input, centre, s);
       if (bump.value == 0) continue;
       T dd = 0;  // tangent of the squared distance
-      for (Index j = 0; j < i; ++j) dd += 2 * (input[j] - centre[j]) * (dinput[j] - dcentre[j]);
+      for (Index j = 0; j < i; ++j) dd += 2 * (input[j] - centre[j]) * ddifference(j);
       const T dphi = -bump.value / (2 * s * s) * dd + bump.by_width(s) * ds;
       const T slope = bump.slope(s), dslope = dphi / (s * s) - 2 * bump.value * ds / (s * s * s);
       for (Index j = 0; j < i; ++j) {
         const T difference = input[j] - centre[j];
-        const T tangent = (dg * slope + g * dslope) * difference + g * slope * (dinput[j] - dcentre[j]);
-        dgtheta[k * i + j] += tangent;
+        const T tangent = (dg * slope + g * dslope) * difference + g * slope * ddifference(j);
+        if (dgtheta) dgtheta[k * i + j] += tangent;
         if (dgx) dgx[row * i + j] -= tangent;
       }
       const T dby_width =
           (dphi * bump.distance + bump.value * dd) / (s * s * s) - 3 * bump.by_width(s) * ds / s;
-      dgtheta[o * i + k] += dg * bump.by_width(s) + g * dby_width;
+      if (dgtheta) dgtheta[o * i + k] += dg * bump.by_width(s) + g * dby_width;
     }
 }
 

@@ -126,7 +126,7 @@ void MapScale<T>::forward(Index n, const T* theta, const T* x, T* y) const {
 
 template <class T>
 void MapScale<T>::backward(Index n, const T* theta, const T* x, const T* gy, T* gx, T* gtheta) const {
-  accumulate(n, x, gy, false, true, gtheta);
+  if (gtheta) accumulate(n, x, gy, false, true, gtheta);
   if (gx) scale(n, theta, gy, false, false, gx);
 }
 
@@ -140,18 +140,18 @@ void MapScale<T>::backward_curvature(Index n, const T* theta, const T* x, const 
 template <class T>
 void MapScale<T>::forward_tangent(Index n, const T* theta, const T* dtheta, const T* x, const T* dx,
                                   T* dy) const {
-  forward(n, dtheta, x, dy);
-  scale(n, theta, dx, false, true, dy);
+  if (dtheta) forward(n, dtheta, x, dy);
+  if (dx) scale(n, theta, dx, false, dtheta != nullptr, dy);
 }
 
 template <class T>
 void MapScale<T>::backward_tangent(Index n, const T* theta, const T* dtheta, const T* x, const T* dx,
                                    const T* gy, const T* dgy, T* dgx, T* dgtheta) const {
-  accumulate(n, x, dgy, false, true, dgtheta);
-  accumulate(n, dx, gy, false, false, dgtheta);  // the bias's input is constant, so its tangent is 0
+  if (dgtheta) accumulate(n, x, dgy, false, true, dgtheta);
+  if (dgtheta && dx) accumulate(n, dx, gy, false, false, dgtheta);  // the bias's input is constant
   if (!dgx) return;
-  scale(n, dtheta, gy, false, false, dgx);
-  scale(n, theta, dgy, false, true, dgx);
+  if (dtheta) scale(n, dtheta, gy, false, false, dgx);
+  scale(n, theta, dgy, false, dtheta != nullptr, dgx);
 }
 
 template class WindowSum2D<float>;

@@ -14,7 +14,7 @@ double norm(const double* psi, Index p) { return std::sqrt(std::inner_product(ps
 }  // namespace
 
 void online_eigenvalue(const Network<double>& network, const Samples<double>& samples, const Index* order,
-                       Index n, double alpha, const double* gammas, double* psi, double* norms,
+                       Index n, double alpha, double shift, const double* gammas, double* psi, double* norms,
                        const std::function<void()>& pulse) {
   const Index p = network.n_parameters(), k = network.n_outputs();
   const double* theta = network.parameters();
@@ -26,7 +26,7 @@ void online_eigenvalue(const Network<double>& network, const Samples<double>& sa
     const double* x = feed.row(order[step]);
     const double* t = samples.t + order[step] * k;
     const double* weight = samples.weights ? samples.weights + order[step] : nullptr;
-    const double reach = alpha / norm(psi, p);
+    const double length = norm(psi, p), reach = alpha / length;
     for (Index i = 0; i < p; ++i) moved[std::size_t(i)] = theta[i] + reach * psi[i];
     std::fill(here.begin(), here.end(), 0.0);
     std::fill(there.begin(), there.end(), 0.0);
@@ -35,7 +35,7 @@ void online_eigenvalue(const Network<double>& network, const Samples<double>& sa
     const double gamma = gammas[step];
     for (Index i = 0; i < p; ++i) {
       const double product = (there[std::size_t(i)] - here[std::size_t(i)]) / alpha;
-      psi[i] = (1 - gamma) * psi[i] + gamma * product;
+      psi[i] = (1 - gamma) * psi[i] + gamma * (product + shift / length * psi[i]);
     }
     norms[step] = norm(psi, p);
   }

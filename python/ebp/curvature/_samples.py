@@ -1,0 +1,125 @@
+"""A network with its data: what every function of `ebp.curvature` begins with."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import numpy as np
+from scipy.sparse.linalg import LinearOperator
+
+from ebp import _core
+from ebp._arrays import checked_weights
+from ebp._options import check_number
+from ebp.network import Network
+
+METHODS = ("exact", "gauss_newton", "finite_difference")
+# Of dense matrices, in bytes: some 30,000 parameters, whose eigenvalues take the better part of a day.
+MEMORY_LIMIT = 8 * 2**30
+
+
+class Products(Protocol):
+    """The Hessian of the summed loss at a fixed point, by its products with vectors."""
+
+    def apply(self, v: np.ndarray) -> np.ndarray: ...
+
+
+class Samples:
+    """Inputs, targets and weights for a network, checked and converted once."""
+
+    def __init__(
+        self, function: str, net: Network, X: Any, T: Any, sample_weight: Any, n_threads: Any
+    ) -> None:
+        if not isinstance(net, Network):
+            raise TypeError(f"[{function}] net must be an ebp.Network; got {type(net).__name__}")
+        check_number(function, "n_threads", n_threads, 1, integer=True)
+        self.function = function
+        self.net = net
+        self.X = net._inputs(X, function)
+        self.T = net._targets(T, function)
+        if not len(self.X):
+            raise ValueError(f"[{function}] X must have at least one row; got 0")
+        self.weights = None
+        self.total = float(len(self.X))
+        if sample_weight is not None:
+            self.weights = checked_weights(sample_weight, len(self.X), net.dtype, function)
+            self.total = float(self.weights.sum(dtype=np.float64))
+            if not self.total > 0:
+                raise ValueError(f"[{function}] some sample_weight must be positive; got zeros only")
+        self.n_threads = int(n_threads)
+
+    @property
+    def arguments(self) -> tuple[Any, np.ndarray, np.ndarray, np.ndarray | None]:
+        """What the core's functions take first."""
+        return self.net._core, self.X, self.T, self.weights
+
+    def mean(self, sums: np.ndarray) -> np.ndarray:
+        """`sums` over the samples, divided by the weights in place."""
+        sums /= self.total
+        return sums
+
+    def products(self, method: str) -> Products:
+        if method == "finite_difference":
+            return _Differences(self)
+        make: Any = _core.HessianProduct32 if self.net.dtype == np.float32 else _core.HessianProduct64
+        return make(*self.arguments, method, self.n_threads)
+
+    def product(self, products: Products, v: np.ndarray) -> np.ndarray:
+        return self.mean(products.apply(np.ascontiguousarray(v, dtype=self.net.dtype).ravel()))
+
+    def operator(self, method: str) -> LinearOperator:
+        products = self.products(method)
+        p = self.net.n_parameters
+
+        def matvec(v: np.ndarray) -> np.ndarray:
+            return self.product(products, v)
+
+        return LinearOperator((p, p), matvec=matvec, rmatvec=matvec, dtype=self.net.dtype)
+
+    def matrix(self, method: str) -> np.ndarray:
+        """The dense matrix, symmetric."""
+        if method != "finite_difference":
+            return self.mean(_core.hessian(*self.arguments, method, self.n_threads))
+        products = self.products(method)
+        columns = np.empty((self.net.n_parameters,) * 2, self.net.dtype)
+        for column, unit in zip(columns, np.eye(len(columns), dtype=self.net.dtype), strict=True):
+            column[:] = self.product(products, unit)
+        return (columns + columns.T) / 2
+
+    def check_memory(self, method: str, limit: float) -> None:
+        """Refuse a dense matrix that would be too large."""
+        check_number(self.function, "memory_limit", limit, 0)
+        p = self.net.n_parameters
+        copies = self.n_threads if method == "gauss_newton" else 1
+        needed = p * p * self.net.dtype.itemsize * copies
+        if needed > limit:
+            raise MemoryError(
+                f"[{self.function}] the Hessian of {p:,} parameters must fit into memory_limit = "
+                f"{limit / 2**30:.3g} GiB: use hessian_operator or hessian_vector_product for products, "
+                "hessian_diagonal for its diagonal, spectrum(k=...) or principal_eigenvalue for its largest "
+                f"eigenvalues; got {needed / 2**30:.3g} GiB"
+            )
+
+
+class _Differences:
+    """(59) with a central difference, in double precision: the gradients are nearly equal."""
+
+    def __init__(self, samples: Samples) -> None:
+        self.double = samples.net._in_double()
+        self.theta = self.double.parameters.copy()
+        weights = None if samples.weights is None else samples.weights.astype(np.float64)
+        self.arguments = samples.X.astype(np.float64), samples.T.astype(np.float64), weights
+        self.n_threads = samples.n_threads
+
+    def gradient(self, theta: np.ndarray) -> np.ndarray:
+        self.double.parameters[:] = theta
+        return _core.loss_and_gradient(self.double._core, *self.arguments, self.n_threads)[1]
+
+    def apply(self, v: np.ndarray) -> np.ndarray:
+        direction = v.astype(np.float64)
+        length = float(np.linalg.norm(direction))
+        if length == 0:
+            return np.zeros_like(v)
+        # At the cube root of the rounding error, rounding and the third derivatives cost about the same.
+        reach = np.cbrt(np.finfo(np.float64).eps) * max(1.0, float(np.abs(self.theta).max())) / length
+        ahead, behind = (self.gradient(self.theta + sign * reach * direction) for sign in (1, -1))
+        return ((ahead - behind) / (2 * reach)).astype(v.dtype)
