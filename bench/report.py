@@ -84,16 +84,23 @@ def _cell(spread: dict) -> str:
 
 
 def time_table(result: dict) -> str:
-    """A line for each task and who did it: time, how many times as fast each `own` is, and the answer."""
+    """A line for each task and who did it; `own` names stand before how many times as fast they are."""
     rows = []
     for task, found in result["tasks"].items():
         for name, time in found["milliseconds"].items():
             ratios = {own: ratio[name] for own, ratio in found["ratios"].items() if name in ratio}
             figures = [f"{what} {value:.6g}" for what, value in found["figures"][name].items()]
-            figures.append(f"off by {found['differences'][name]:.1e}")
-            cells = [", ".join(f"{own} {_cell(ratio)}" for own, ratio in ratios.items()) or "-"]
-            rows.append([f"{task} {found['label']}", name, _cell(time), *cells, ", ".join(figures)])
-    return _table(["task", "by", "ms", "times as fast as it", "answer"], rows)
+            rows.append(
+                [
+                    f"{task} {found['label']}",
+                    name,
+                    _cell(time),
+                    ", ".join(f"{own} {_cell(ratio)}" for own, ratio in ratios.items()) or "-",
+                    ", ".join(figures) or "-",
+                    f"{found['differences'][name]:.1e}",
+                ]
+            )
+    return _table(["task", "by", "ms", "ratio own / it", "answer", "difference"], rows)
 
 
 def text(result: dict) -> str:
@@ -102,7 +109,7 @@ def text(result: dict) -> str:
     parts = [
         f"# {result['title']}",
         machine.describe(result["machine"]),
-        f"One core, one thread. Ratio: median of {settings['repeats']} rounds (lowest-highest); a "
+        f"One core, one thread. Ratio of speeds: median of {settings['repeats']} rounds (lowest-highest); a "
         "round times every peer once, one after the other. Compare ratios of one run only.",
     ]
     if result["unit"] == "ms":

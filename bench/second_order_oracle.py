@@ -47,7 +47,7 @@ class BatchProblem:
         return pairs
 
 
-def _levels(problem: BatchProblem, parameters: np.ndarray) -> list[np.ndarray]:
+def forward(problem: BatchProblem, parameters: np.ndarray) -> list[np.ndarray]:
     """Outputs of every layer for all samples, the inputs first."""
     levels = [problem.inputs.astype(float)]
     pairs = problem.matrices(parameters)
@@ -63,12 +63,12 @@ def _output_slope(problem: BatchProblem, levels: list[np.ndarray]) -> np.ndarray
 
 def mean_square(problem: BatchProblem, parameters: np.ndarray) -> float:
     """Mean of squares over samples and outputs."""
-    return float(np.mean((_levels(problem, parameters.astype(float))[-1] - problem.targets) ** 2))
+    return float(np.mean((forward(problem, parameters.astype(float))[-1] - problem.targets) ** 2))
 
 
 def gradient(problem: BatchProblem, parameters: np.ndarray) -> np.ndarray:
     """(p,)"""
-    levels, pairs = _levels(problem, parameters), problem.matrices(parameters)
+    levels, pairs = forward(problem, parameters), problem.matrices(parameters)
     delta = (levels[-1] - problem.targets) * _output_slope(problem, levels) / len(problem.inputs)
     found: list[np.ndarray] = []
     for (weights, _), below in zip(reversed(pairs), reversed(levels[:-1]), strict=True):
@@ -93,7 +93,7 @@ def hessian(problem: BatchProblem) -> np.ndarray:
 def gauss_newton_diagonal(problem: BatchProblem) -> np.ndarray:
     """Mean over samples of the outputs' squared derivatives, summed over the outputs; two layers; (p,)"""
     start = problem.start.astype(float)
-    (_, (above, _)), levels = problem.matrices(start), _levels(problem, start)
+    (_, (above, _)), levels = problem.matrices(start), forward(problem, start)
     inputs, hidden, _ = (level**2 for level in levels)
     output = _output_slope(problem, levels) ** 2
     # One output reaches a hidden unit by one weight, so squares may be summed over the outputs.

@@ -89,6 +89,7 @@ def _fit(problem: BatchProblem, **settings) -> Work:
 
 
 def build_levenberg_marquardt(problem: BatchProblem) -> Work:
+    """Its default tolerances, 1e-8 as SciPy's."""
     return _fit(problem, method="lm")
 
 
