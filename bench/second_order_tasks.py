@@ -25,8 +25,8 @@ from second_order_oracle import BatchProblem
 PASSES, RATE = 50, 0.06
 NOISE = 0.05
 LBFGS_ITERATIONS = 50
-# Mean squares that a fit must reach. d: minima lie around the noise's variance. e: the libraries' L-BFGS ends at
-# 0.0017-0.0021, descent at a constant rate as far up as 0.02.
+# Mean squares that a fit must reach. d: minima lie around the noise's variance. e: the libraries' L-BFGS ends
+# at 0.0017-0.0021, descent at a constant rate still at 0.02.
 LM_HIGHEST, LBFGS_HIGHEST = 1.5 * NOISE**2, 0.0025
 
 
