@@ -50,9 +50,7 @@ class ExactParts {
  public:
   ExactParts(const Network<T>& network, Index max_rows)
       : network_(network), pass_(network, max_rows), seed_(std::size_t(max_rows * network.n_outputs())) {
-    Index widest = 0;
-    for (const auto& stage : network.stages()) widest = std::max(widest, stage.module->n_outputs());
-    dy_.resize(std::size_t(max_rows * widest));
+    dy_.resize(std::size_t(max_rows * widest_output(network)));
     unit_vector_.resize(std::size_t(network.n_parameters()), T(0));
   }
 
@@ -196,9 +194,7 @@ void gauss_newton(const Network<T>& network, const T* theta, const Batch<T>& bat
 template <class T>
 void gauss_newton_diagonal(const Network<T>& network, const T* theta, const Batch<T>& batch, Index n_threads,
                            T* h) {
-  const Index k = network.n_outputs();
-  Index widest = network.n_inputs();
-  for (const auto& stage : network.stages()) widest = std::max(widest, stage.module->n_outputs());
+  const Index k = network.n_outputs(), widest = widest_output(network);
   const Blocks<T> blocks(network, batch, rows_of(network, batch, 2 * k * widest));
   parallel_sum(n_threads, blocks.size(), network.n_parameters(), h, [&](Index, Share share, T* sum) {
     AlignedVector<T> above(std::size_t(k * blocks.rows() * widest)), below(above.size());

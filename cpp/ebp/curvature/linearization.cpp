@@ -69,12 +69,9 @@ void Linearization<T>::curvature_factors(T* seeds) const {
 
 template <class T>
 DirectionalPass<T>::DirectionalPass(const Network<T>& network, Index max_rows) {
-  Index widest = network.n_inputs();
-  for (const auto& stage : network.stages()) {
-    tangents_.emplace_back(max_rows * stage.module->n_outputs());
-    widest = std::max(widest, stage.module->n_outputs());
-  }
+  for (const auto& stage : network.stages()) tangents_.emplace_back(max_rows * stage.module->n_outputs());
   live_.resize(tangents_.size());
+  const Index widest = widest_output(network);
   above_.resize(std::size_t(max_rows * widest));
   below_.resize(std::size_t(max_rows * widest));
 }

@@ -1,6 +1,7 @@
 // A network linearised at a point: what passes along directions need to know of the passes before them.
 #pragma once
 
+#include <algorithm>
 #include <vector>
 
 #include "ebp/base/aligned.h"
@@ -38,6 +39,14 @@ class Linearization {
   Batch<T> batch_;
   std::vector<AlignedVector<T>> outputs_, gradients_;
 };
+
+// Outputs of the widest module: what a buffer for passes back must hold for each row.
+template <class T>
+Index widest_output(const Network<T>& network) {
+  Index widest = 0;
+  for (const auto& stage : network.stages()) widest = std::max(widest, stage.module->n_outputs());
+  return widest;
+}
 
 // Passes along directions over a linearisation, with memory for them; belongs to one thread. Results of a
 // pass stay until the next one.

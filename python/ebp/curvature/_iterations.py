@@ -74,10 +74,12 @@ def power_method(apply: Apply, start: np.ndarray, tol: float, max_iter: int, fun
 
 
 def lanczos(apply: Apply, start: np.ndarray, tol: float, max_iter: int, function: str) -> Eigenpair:
-    """Lanczos's method with full reorthogonalisation, until the residual is at most tol |λ|.
+    """Lanczos's method with full reorthogonalisation, until the relative error of λ is at most `tol`.
 
     After m products, the largest eigenvalue of a tridiagonal matrix of order m is the largest Rayleigh
-    quotient over all combinations of the vectors so far, and its residual is known without a product.
+    quotient over all combinations of the vectors so far, and its residual r is known without a product. Its
+    error is at most r, and at most r² over the distance to the next eigenvalue (Parlett 1998, section 11.7),
+    for which the second largest of the tridiagonal matrix stands in once r is small.
     """
     basis = np.empty((min(max_iter, 32), len(start)))
     diagonal: list[float] = []
@@ -88,19 +90,35 @@ def lanczos(apply: Apply, start: np.ndarray, tol: float, max_iter: int, function
         if m == len(basis):
             basis = np.concatenate([basis, np.empty_like(basis)])
         basis[m] = v
+        known = basis[: m + 1]
         w = _finite(apply(v), function)
         diagonal.append(float(v @ w))
-        known = basis[: m + 1]
-        for _ in range(2):  # once leaves rounding errors that grow
-            w -= known.T @ (known @ w)
-        length = float(np.linalg.norm(w))
-        values, vectors = eigh_tridiagonal(diagonal, off_diagonal, select="i", select_range=(m, m))
-        history.append(float(values[0]))
-        residual = length * abs(float(vectors[-1, 0]))
-        if residual <= tol * abs(history[-1]) or m + 1 == len(start):
+        length = _orthogonalize(w, known)
+        chosen = (max(0, m - 1), m)
+        values, vectors = eigh_tridiagonal(diagonal, off_diagonal, select="i", select_range=chosen)
+        history.append(float(values[-1]))
+        residual = error = length * abs(float(vectors[-1, -1]))
+        if m > 0 and residual <= np.sqrt(tol) * abs(history[-1]) and values[1] > values[0]:
+            error = min(residual, residual**2 / float(values[1] - values[0]))
+        if error <= tol * abs(history[-1]) or m + 1 == len(start):
             break
         off_diagonal.append(length)
         v = w / length
     else:
         _warn(function, max_iter, residual, history[-1])
-    return Eigenpair(history[-1], known.T @ vectors[:, 0], np.array(history), len(history))
+    return Eigenpair(history[-1], known.T @ vectors[:, -1], np.array(history), len(history))
+
+
+def _orthogonalize(w: np.ndarray, basis: np.ndarray) -> float:
+    """Take from `w` its components along the rows of `basis`, in place; returns what is left of its length.
+
+    Once more if much was taken, since then much of the rest is rounding (Daniel and others 1976).
+    """
+    before = float(np.linalg.norm(w))
+    for _ in range(2):
+        w -= (basis @ w) @ basis
+        length = float(np.linalg.norm(w))
+        if length > before / 2:
+            break
+        before = length
+    return length
