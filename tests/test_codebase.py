@@ -20,6 +20,7 @@ ARROWS = {
     "online": {"online", "nn", "base"},
     "curvature": {"curvature", "nn", "base"},
     "optimize": {"optimize", "base"},
+    "fit": {"fit", "optimize", "curvature", "nn", "base"},
 }
 
 

@@ -1,7 +1,6 @@
 #include <pybind11/stl.h>
 
 #include <algorithm>
-#include <chrono>
 #include <memory>
 #include <optional>
 #include <string>
@@ -9,6 +8,7 @@
 #include "bindings/arrays.h"
 #include "bindings/bindings.h"
 #include "bindings/guarded_network.h"
+#include "bindings/signals.h"
 #include "ebp/online/eigenvalue.h"
 #include "ebp/online/trainer.h"
 
@@ -49,22 +49,6 @@ Array<Index> checked_order(const Array<Index>& order, Index n_samples) {
             "order must hold indices of rows of X", order.data()[k]);
   return order;
 }
-
-// Serves signals, so that Ctrl-C works. Taking the GIL costs little but not nothing, so it is taken only
-// every now and then.
-class Signals {
- public:
-  void operator()() {
-    if (Clock::now() - last_ < std::chrono::milliseconds(30)) return;
-    py::gil_scoped_acquire acquire;
-    if (PyErr_CheckSignals() != 0) throw py::error_already_set();
-    last_ = Clock::now();
-  }
-
- private:
-  using Clock = std::chrono::steady_clock;
-  Clock::time_point last_ = Clock::now();
-};
 
 // Calls the user's callback, whose true result stops the training.
 Progress progress_of(const py::object& callback) {

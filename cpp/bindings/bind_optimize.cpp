@@ -5,23 +5,15 @@
 
 #include "bindings/arrays.h"
 #include "bindings/bindings.h"
-#include "ebp/optimize/bfgs.h"
-#include "ebp/optimize/conjugate_gradient.h"
+#include "bindings/optimize_summary.h"
 #include "ebp/optimize/gauss_newton.h"
-#include "ebp/optimize/lbfgs.h"
 #include "ebp/optimize/levenberg_marquardt.h"
-#include "ebp/optimize/newton.h"
 
 namespace ebp::bindings {
 namespace {
 
 using namespace pybind11::literals;
 using namespace ebp::optimize;
-
-// Copies: what Python gets or gives may be kept or changed there.
-Array<double> array_of(const Vector& v) { return Array<double>(v.size(), v.data()); }
-
-Array<double> array_of(const Matrix& m) { return Array<double>({m.rows(), m.cols()}, m.data()); }
 
 void copy_into(const py::object& from, Vector& to, const char* function, const char* name) {
   const auto array = from.cast<AnyArray<double>>();
@@ -35,15 +27,6 @@ void copy_into(const py::object& from, Matrix& to, const char* function, const c
   const auto array = from.cast<AnyArray<double>>();
   require_rows(array, to.rows(), to.cols(), function, name);
   std::copy_n(array.data(), to.size(), to.data());
-}
-
-// Runs body with the GIL; what Python raises passes through. Signals are served, so that Ctrl-C works even
-// if the callables are not written in Python.
-template <class Body>
-auto with_python(Body&& body) {
-  py::gil_scoped_acquire acquire;
-  if (PyErr_CheckSignals() != 0) throw py::error_already_set();
-  return body();
 }
 
 // fun(x) -> (value, gradient), hess(x) -> (n, n), hessp(x, v) -> (n,); the last two may be None.
@@ -125,37 +108,7 @@ class CallableLeastSquares : public LeastSquares {
   py::object operator_ = py::none();
 };
 
-// callback(iteration, x, value, gradient), true to stop.
-Callback callback_of(const py::object& callback) {
-  if (callback.is_none()) return nullptr;
-  return [&callback](const Iterate& at) {
-    return with_python([&] {
-      const py::object result = callback(at.iteration, array_of(at.x), at.value, array_of(at.gradient));
-      return bool(py::bool_(result));
-    });
-  };
-}
-
 Vector vector_of(const Array<double>& x) { return Eigen::Map<const Vector>(x.data(), x.size()); }
-
-py::dict summary_of(Stop stop, Index iterations, const Counts& counts) {
-  return py::dict("stop"_a = name_of(stop), "message"_a = reason_of(stop), "success"_a = converged(stop),
-                  "nit"_a = iterations, "nfev"_a = counts.values, "nhev"_a = counts.hessians,
-                  "status"_a = int(stop));
-}
-
-std::unique_ptr<Direction> direction_of(const std::string& method, const Objective& objective,
-                                        const std::string& beta, Index memory, bool initial_scaling) {
-  if (method == "newton") {
-    if (objective.has_hessian()) return std::make_unique<NewtonDirection>();
-    return std::make_unique<NewtonCgDirection>();
-  }
-  if (method == "cg")
-    return std::make_unique<ConjugateGradientDirection>(beta == "fletcher_reeves" ? Beta::kFletcherReeves
-                                                                                  : Beta::kPolakRibiere);
-  if (method == "lbfgs") return std::make_unique<LbfgsDirection>(memory);
-  return std::make_unique<BfgsDirection>(objective.size(), initial_scaling);
-}
 
 py::dict bound_minimize(const py::object& fun, const Array<double>& x0, const std::string& method,
                         const py::object& hess, const py::object& hessp, const py::object& callback,

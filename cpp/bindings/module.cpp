@@ -13,4 +13,5 @@ PYBIND11_MODULE(EBP_MODULE, m) {
   ebp::bindings::bind_curvature(m);
   ebp::bindings::bind_online(m);
   ebp::bindings::bind_optimize(m);
+  ebp::bindings::bind_fit(m);
 }

@@ -86,8 +86,9 @@ Vector step_of(LinearSolver kind, LeastSquares& problem, const Vector& r, const 
   options.solver = kind;
   options.tolerance = 1e-13;
   const auto solver = make_step_solver(options);
-  Vector step;
-  solver->prepare(problem, r, scale);
+  Vector step, gradient(scale.size());
+  problem.transposed_product(r, gradient);
+  solver->prepare(problem, r, gradient, scale);
   REQUIRE(solver->solve(mu, step));
   return step;
 }
@@ -253,7 +254,7 @@ TEST_CASE("damping leads from the Gauss-Newton step to scaled steepest descent")
   }
 }
 
-TEST_CASE("a Jacobian short of rank: the shortest step, a report, or damping") {
+TEST_CASE("a Jacobian short of rank: the shortest step, or damping") {
   Matrix a = numbers(9, 4);
   a.col(3) = a.col(0) + a.col(1);
   Linear problem(a);
@@ -263,6 +264,7 @@ TEST_CASE("a Jacobian short of rank: the shortest step, a report, or damping") {
   problem.linearize(x);
   const Vector shortest = a.completeOrthogonalDecomposition().solve(problem.b_);
   CHECK(distance(step_of(LinearSolver::kQr, problem, r, ones, 0), shortest) < 1e-10);
+  CHECK(distance(step_of(LinearSolver::kCholesky, problem, r, ones, 0), shortest) < 1e-10);
 
   LeastSquaresOptions options;
   options.linear.solver = LinearSolver::kCholesky;
@@ -270,7 +272,7 @@ TEST_CASE("a Jacobian short of rank: the shortest step, a report, or damping") {
   Matrix zero = a;
   zero.col(3).setZero();
   Linear flat(zero);
-  CHECK(gauss_newton(flat, ones, *cholesky, options, nullptr).stop == Stop::kSingular);
+  CHECK(converged(gauss_newton(flat, ones, *cholesky, options, nullptr).stop));
   for (const LinearSolver kind : kSolvers) {
     options.linear.solver = kind;
     const auto solver = make_step_solver(options.linear);

@@ -303,6 +303,48 @@ class HessianProduct64:
     ) -> None: ...
     def apply(self, v: NDArray[np.float64]) -> NDArray[np.float64]: ...
 
+def fit_minimize(
+    network: Network32 | Network64,
+    theta: _Array,
+    x: _Array,
+    t: _Array,
+    weights: _Array | None,
+    *,
+    method: str,
+    solver: str,
+    callback: Callable[..., object] | None,
+    weight_decay: float,
+    n_threads: int,
+    gradient_tolerance: float,
+    step_tolerance: float,
+    decrease_tolerance: float,
+    max_iter: int,
+    c1: float,
+    c2: float,
+    max_line_search: int,
+    beta: str,
+    memory: int,
+    initial_scaling: bool,
+) -> dict[str, object]: ...
+def fit_least_squares(
+    network: Network32 | Network64,
+    theta: _Array,
+    x: _Array,
+    t: _Array,
+    weights: _Array | None,
+    *,
+    method: str,
+    solver: str,
+    callback: Callable[..., object] | None,
+    weight_decay: float,
+    n_threads: int,
+    gradient_tolerance: float,
+    step_tolerance: float,
+    decrease_tolerance: float,
+    max_iter: int,
+    damping: float,
+    smallest_eigenvalue: float,
+) -> dict[str, object]: ...
 def hessian(
     network: Network32 | Network64,
     x: _Array,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -11,14 +12,17 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from . import _options, rules
+from ._batch import Search, chosen_solver
 from ._inputs import accepted_dtypes, chunks, normalized
+from ._options import BATCH_SOLVERS, SEARCHES
 from ._preparation import PreparedEstimator, unchanged_on_error
 from ._presentation import epoch_order
 from ._rates import RateSchedule, automatic_sdlm_rate, measure_eigenvalue
-from ._training import EXPLOSION, History, Loop, Monitor, TrainingData, present, warn_of
+from ._training import EXPLOSION, Course, History, Loop, Monitor, TrainingData, present, warn_of
 from .network import Network
 
-SGD_FRACTION = 0.5  # of 1/lambda_max, since single samples bend more than their mean
+# Of 1/lambda_max, since single samples bend more than their mean; "gd", which averages, takes all of it.
+SGD_FRACTION = 0.5
 RESTARTS = 5
 RESTART_FACTOR = 1 / 4
 STREAM_STATISTICS = 1000  # partial_fit updates the normalisation until it has seen this many samples
@@ -40,52 +44,100 @@ class OnlineEstimator(PreparedEstimator):
         with unchanged_on_error(self):
             self._rng = _generator(self.random_state)
             data, validation = self._prepare(X, y, sample_weight, warm)
+            self.solver_ = chosen_solver(self, self.network_, data)
             monitor = Monitor(self.network_, data, self._name)
-            rate, automatic = self._start_rate(data, self.max_iter * self._updates(data))
-        self._train(data, validation, monitor, rate, automatic, warm)
+            start = None
+            if self.solver_ not in SEARCHES:
+                start = self._start_rate(data, self.max_iter * self._updates(data))
+        self._train(data, validation, monitor, start, warm)
+
+    def _batch_size(self, data: TrainingData) -> int:
+        """Presentations of one update."""
+        return len(data.rows) if self.solver_ == "gd" else int(self.batch_size)
 
     def _updates(self, data: TrainingData) -> int:
         """Updates of one epoch."""
-        return math.ceil(len(data.rows) / self.batch_size)
+        return math.ceil(len(data.rows) / self._batch_size(data))
 
     def _train(
-        self, data: TrainingData, validation: Any, monitor: Monitor, rate: float, automatic: bool, warm: bool
+        self,
+        data: TrainingData,
+        validation: Any,
+        monitor: Monitor,
+        start: tuple[float, bool] | None,
+        warm: bool,
     ) -> None:
+        """Train by the rule that `start` gives the rate of, or by a batch solver if it is None."""
+        presented = self.t_
+        before = self.loss_ = monitor.loss()
+
+        def course(unit: str) -> Course:
+            callbacks = _options.callback_list(self._name, self.callbacks)
+            return Course(self, self.network_, callbacks, validation, publish, unit)
+
+        def publish(history: History) -> None:
+            self._publish(history, presented)
+
+        if start is None:
+            self._forget_rule()
+            history = course("iteration").run(Search(self, self.network_, data).train)
+            publish(history)
+            status = history.status
+        else:
+            history = self._train_by_rule(data, course, monitor, before, start, warm)
+            publish(history)
+            after, status = monitor.loss(), history.status
+            complete = status in ("finished", "converged") and not warm
+            if complete and monitor.rose(before, after):
+                status = "not better"
+            elif complete and not monitor.useful(before, after):
+                status = "not useful"
+        if status == "finished" and self.solver_ in BATCH_SOLVERS:
+            status = "not converged"
+        warn_of(status, self._name, self.eta_)
+
+    def _train_by_rule(
+        self,
+        data: TrainingData,
+        course: Callable[[str], Course],
+        monitor: Monitor,
+        before: float,
+        start: tuple[float, bool],
+        warm: bool,
+    ) -> History:
         """Train for up to `max_iter` epochs; an automatic rate that proves too large is quartered."""
         network = self.network_
         initial = network.parameters.copy()
-        before = monitor.loss()
-        presented = self.t_
+        rate, automatic = start
+        constant = self.solver_ == "gd" and self.learning_rate == "auto"
         for attempt in range(RESTARTS + 1):
             rule = self._new_rule(rate, "epoch")
-            schedule = RateSchedule(self.learning_rate, rate, self.max_iter, self.tol)
+            kind = "constant" if constant else self.learning_rate
+            schedule = RateSchedule(kind, rate, self.max_iter, self.tol)
             limit = EXPLOSION * before if automatic and np.isfinite(before) else np.inf
-            callbacks = _options.callback_list(self._name, self.callbacks)
-            self.loss_ = before
+            self.eta_, self.loss_ = rate, before
             loop = Loop(
-                self, network, data, rule, schedule, self._rng, self._sampling, callbacks, validation, limit
+                self, network, data, rule, self._batch_size(data), schedule, self._rng, self._sampling, limit
             )
-            history = loop.run(lambda history: self._publish(history, presented))
+            history = course("epoch").run(loop.train)
             complete = history.status in ("finished", "converged") and not warm
-            after = monitor.loss()
+            n_updates = len(history.losses) * self._updates(data)
             failed = history.status == "diverged" or (
-                complete and monitor.failed(before, after, len(history.losses) * self._updates(data))
+                complete and monitor.failed(before, monitor.loss(), n_updates)
             )
             if not (automatic and failed) or attempt == RESTARTS:
                 break
             network.parameters[:] = initial
             rate *= RESTART_FACTOR
-        self._publish(history, presented)
         last = max(0, len(history.losses) - 1)
         self._rate = rate if self.learning_rate == "invscaling" else schedule.rate(last)
         self._rule_settings = self._settings()
         self.learning_rates_ = _rates_of(rule, network)
-        status = history.status
-        if complete and monitor.rose(before, after):
-            status = "not better"
-        elif complete and not monitor.useful(before, after):
-            status = "not useful"
-        warn_of(status, self._name, rate)
+        return history
+
+    def _forget_rule(self) -> None:
+        self._rule_settings = (None,) * len(self._settings())
+        self.learning_rates_ = self.eta_ = None
 
     def _publish(self, history: History, presented: int) -> None:
         """Make the state of the training visible in the fitted attributes."""
@@ -102,31 +154,38 @@ class OnlineEstimator(PreparedEstimator):
         """The first of `n_updates` rates, and whether it was chosen here (and so may be lowered here)."""
         if not isinstance(self.learning_rate_init, str):
             return float(self.learning_rate_init), False
-        if self.solver == "sdlm":
+        if self.solver_ == "sdlm":
             rate = automatic_sdlm_rate(self.network_, n_updates)
         else:
             self.lambda_max_ = measure_eigenvalue(self.network_, data)
-            rate = SGD_FRACTION / max(self.lambda_max_, 1e-3)
+            fraction = SGD_FRACTION if self.solver_ == "sgd" else 1.0
+            rate = fraction / max(self.lambda_max_, 1e-3)
         # heavy-ball momentum multiplies the effective rate by 1 / (1 - momentum)
         return rate * (1 - self.momentum), True
 
     def _new_rule(self, rate: float, refresh: str) -> Any:
         options = {"momentum": self.momentum, "weight_decay": self.alpha}
-        if self.solver == "sgd":
-            return rules.SGD(rate, **options)
-        return rules.SDLM(rate, refresh=refresh, **options)
+        if self.solver_ == "sdlm":
+            return rules.SDLM(rate, refresh=refresh, **options)
+        return rules.SGD(rate, **options)
 
     def _settings(self) -> tuple[Any, ...]:
         """The first three decide on an automatic rate, the last three on the rule."""
         automatic = isinstance(self.learning_rate_init, str)
-        return automatic, str(self.solver), float(self.momentum), float(self.alpha)
+        return automatic, str(self.solver_), float(self.momentum), float(self.alpha)
 
     # ---- partial_fit --------------------------------------------------------------------------------
 
     def _partial_fit(self, X: Any, y: Any, sample_weight: Any, classes: np.ndarray | None = None) -> None:
         """One pass over the rows; the subclass has checked the options and, for the first call, `classes`."""
+        if self.solver in BATCH_SOLVERS:
+            raise ValueError(
+                f"[{self._name}.partial_fit] solver must be 'auto', 'sdlm' or 'sgd', which learn from a part "
+                f"of the samples; got {self.solver!r}"
+            )
         first = not hasattr(self, "network_")
         with unchanged_on_error(self):
+            self.solver_ = "sdlm" if self.solver == "auto" else str(self.solver)
             data = self._prepare_chunk(X, y, sample_weight, classes, first)
             if len(data.rows):
                 self._update_rule(data)
@@ -184,12 +243,13 @@ class OnlineEstimator(PreparedEstimator):
         if self._rule is None:
             self._rule = self._new_rule(rate, "epoch" if len(data.rows) >= RUNNING_BELOW else "running")
         self._rule.learning_rate = rate
+        self.eta_ = self._rate
 
     def _learn_chunk(self, data: TrainingData) -> None:
         network = self.network_
         before = network.parameters.copy()
         order = epoch_order(data.rows, self._sampling, data.labels, self._rng)
-        loss, status = present(self, network, data, self._rule, order)
+        loss, status = present(self, network, data, self._rule, order, self.batch_size)
         if status == "diverged":
             network.parameters[:] = before
             self._rule = None

@@ -15,6 +15,18 @@ from scipy.sparse.linalg import LinearOperator, aslinearoperator
 from ebp._options import check_choice, check_number
 
 SOLVERS = ("auto", "qr", "cholesky", "cg")
+EPS = float(np.finfo(float).eps)
+_LINE_SEARCH = {"step_tolerance": EPS, "decrease_tolerance": EPS, "c1": 1e-4, "max_line_search": 50}
+# The options that each method with a line search takes, with their defaults; gradient_tolerance is `tol`
+# unless given.
+LINE_SEARCH_OPTIONS: dict[str, dict[str, Any]] = {
+    "newton": {**_LINE_SEARCH, "c2": 0.9},
+    "cg": {**_LINE_SEARCH, "c2": 0.1, "beta": "polak_ribiere"},
+    "bfgs": {**_LINE_SEARCH, "c2": 0.9, "initial_scaling": True},
+    "lbfgs": {**_LINE_SEARCH, "c2": 0.9, "memory": 10},
+}
+# What the core is told where a method does not have the option.
+UNUSED_OPTIONS = {"beta": "polak_ribiere", "memory": 10, "initial_scaling": True}
 
 
 def start_vector(name: str, x0: Any) -> np.ndarray:
@@ -61,7 +73,7 @@ def check_settings(name: str, tol: Any, max_iter: Any, settings: dict[str, Any])
     for key, value in settings.items():
         if key.endswith("_tolerance"):
             check_number(name, key, value, 0)
-        elif key in ("c1", "c2", "damping"):
+        elif key in ("c1", "c2", "damping", "smallest_eigenvalue"):
             high = float("inf") if key == "damping" else 1
             check_number(name, key, value, 0, high, open_low=True, open_high=True)
         elif key in ("memory", "max_line_search"):

@@ -18,7 +18,10 @@ from .layers import ACTIVATIONS
 from .losses import loss_name
 from .normalizer import InputNormalizer
 
-SOLVERS = ("sgd", "sdlm")
+# The solvers of `ebp.optimize.fit`; "gd" is the online solver "sgd" with all samples in one update.
+SEARCHES = ("cg", "bfgs", "lbfgs", "newton", "gauss_newton", "lm")
+BATCH_SOLVERS = ("gd", *SEARCHES)
+SOLVERS = ("auto", "sdlm", "sgd", *BATCH_SOLVERS)
 LEARNING_RATES = ("auto", "constant", "invscaling", "adaptive")
 # Targets of the wrong and the right class that a loss is made for.
 FIXED_TARGETS = {

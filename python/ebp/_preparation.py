@@ -32,7 +32,10 @@ class PreparedEstimator(BaseEstimator):
 
     network_: Network
     normalizer_: InputNormalizer | None
+    solver_: str
     lambda_max_: float | None
+    eta_: float | None
+    learning_rates_: np.ndarray | None
     loss_curve_: list[float]
     validation_loss_curve_: list[float]
     validation_scores_: list[float]
@@ -238,6 +241,7 @@ class PreparedEstimator(BaseEstimator):
         self.n_iter_ = 0
         self.loss_ = np.nan
         self.lambda_max_ = None
+        self.eta_ = None
         self.best_loss_ = np.inf
         self.loss_curve_ = []
         self.validation_loss_curve_ = []

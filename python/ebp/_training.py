@@ -79,7 +79,8 @@ class Monitor:
 class History:
     """Course of one training: one value per finished epoch, and how it ended.
 
-    `status` is "finished", "converged", "stopped" (by a callback), "interrupted" (Ctrl-C) or "diverged".
+    `status` is "finished", "converged", "stopped" (by a callback), "interrupted" (Ctrl-C), "diverged" or
+    "gave up" (a batch solver that cannot go on).
     """
 
     losses: list[float] = field(default_factory=list)
@@ -89,6 +90,76 @@ class History:
     status: str = "finished"
 
 
+class Course:
+    """What follows every epoch, however it was trained: records, progress, callbacks, and when to stop.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Gives the options and is handed to the callbacks.
+    network : Network
+    callbacks : list of callables
+    validation : callable or None
+        Measures (loss, score) on held-out samples; the network of the best score is kept.
+    publish : callable
+        Called with the history after every epoch.
+    unit : str
+        What the progress display calls an epoch.
+    """
+
+    def __init__(
+        self,
+        estimator: Any,
+        network: Network,
+        callbacks: list[Callable[..., Any]],
+        validation: Callable[[], tuple[float, float]] | None,
+        publish: Callable[[History], None],
+        unit: str = "epoch",
+    ) -> None:
+        self.history = History()
+        self._options = estimator
+        self._network = network
+        self._callbacks = callbacks
+        self._validation = validation
+        self._publish = publish
+        self._unit = unit
+        self._stopping = _Stopping(estimator.tol, estimator.n_iter_no_change)
+        self._best: np.ndarray | None = None
+
+    def run(self, train: Callable[[Course], None]) -> History:
+        """Call `train`, which is to call `epoch_done` after every epoch; Ctrl-C ends it."""
+        options = self._options
+        with tqdm(total=options.max_iter, unit=self._unit, disable=options.verbose != 1) as self._bar:
+            try:
+                train(self)
+            except KeyboardInterrupt:
+                self.history.status = "interrupted"
+        if self._best is not None:
+            self._network.parameters[:] = self._best
+        return self.history
+
+    def epoch_done(self, logs: dict[str, float], n_presented: int) -> bool:
+        """Take in the logs of an epoch of so many presentations; whether the training is to end."""
+        options, history, epoch = self._options, self.history, len(self.history.losses)
+        history.losses.append(logs["loss"])
+        history.n_presented += n_presented
+        if self._validation is not None:
+            validation_loss, score = self._validation()
+            history.validation_losses.append(validation_loss)
+            history.validation_scores.append(score)
+            logs = {**logs, "validation_loss": validation_loss, "validation_score": score}
+        self._publish(history)
+        if self._stopping.improved(logs) and self._validation is not None:
+            self._best = self._network.parameters.copy()
+        _report(self._bar, options.verbose, f"{self._unit} {epoch + 1}/{options.max_iter}", logs)
+        # every callback runs, even after one has asked to stop
+        if any([callback(options, epoch, dict(logs)) for callback in self._callbacks]):
+            history.status = "stopped"
+        elif self._stopping.exhausted:
+            history.status = "converged"
+        return history.status != "finished"
+
+
 @dataclass
 class Loop:
     """One training of a network by a rule.
@@ -96,16 +167,15 @@ class Loop:
     Parameters
     ----------
     estimator : estimator
-        Gives the options and is handed to the callbacks.
+        Gives the options.
     network, data, rule : Network, TrainingData, rule
+    batch_size : int
+        Presentations per update.
     schedule : RateSchedule
     rng : Generator
         Draws the order of each epoch.
     sampling : str
         "shuffle", "interleave" or "sequential".
-    callbacks : list of callables
-    validation : callable or None
-        Measures (loss, score) on held-out samples; the network of the best score is kept.
     loss_limit : float
         An epoch whose loss is above it counts as divergence.
     """
@@ -114,72 +184,35 @@ class Loop:
     network: Network
     data: TrainingData
     rule: Any
+    batch_size: int
     schedule: RateSchedule
     rng: np.random.Generator
     sampling: str
-    callbacks: list[Callable[..., Any]]
-    validation: Callable[[], tuple[float, float]] | None = None
     loss_limit: float = np.inf
 
-    def run(self, on_epoch: Callable[[History], None]) -> History:
-        """Train for up to `max_iter` epochs; `on_epoch` publishes the history after each of them."""
-        options = self.estimator
-        history = History()
-        stopping = _Stopping(options.tol, options.n_iter_no_change)
-        best = None
-        with tqdm(total=options.max_iter, unit="epoch", disable=options.verbose != 1) as bar:
-            try:
-                for epoch in range(options.max_iter):
-                    logs = self._epoch(epoch, history)
-                    if logs is None:
-                        break
-                    on_epoch(history)
-                    improved = stopping.improved(logs)
-                    if self.validation is not None and improved:
-                        best = self.network.parameters.copy()
-                    _report(bar, options.verbose, epoch, options.max_iter, logs)
-                    # every callback runs, even after one has asked to stop
-                    if any([callback(options, epoch, dict(logs)) for callback in self.callbacks]):
-                        history.status = "stopped"
-                        break
-                    if stopping.exhausted:
-                        history.status = "converged"
-                        break
-            except KeyboardInterrupt:
-                history.status = "interrupted"
-        if best is not None:
-            self.network.parameters[:] = best
-        return history
+    def train(self, course: Course) -> None:
+        """Train for up to `max_iter` epochs."""
+        for epoch in range(self.estimator.max_iter):
+            started = time.perf_counter()
+            before = self.network.parameters.copy()
+            self.rule.learning_rate = rate = self.schedule.rate(epoch)
+            order = epoch_order(self.data.rows, self.sampling, self.data.labels, self.rng)
+            loss, status = present(self.estimator, self.network, self.data, self.rule, order, self.batch_size)
+            if status == "diverged" or not loss <= self.loss_limit:
+                # The engine's last finite weights may be too large to be of use.
+                self.network.parameters[:] = before
+                course.history.status = "diverged"
+                return
+            self.schedule.observe(loss)
+            logs = {"loss": loss, "learning_rate": rate, **pace(started, len(order))}
+            if course.epoch_done(logs, len(order)):
+                return
 
-    def _epoch(self, epoch: int, history: History) -> dict[str, float] | None:
-        """Present every sample once; returns the logs of the epoch, None if it diverged."""
-        data = self.data
-        started = time.perf_counter()
-        before = self.network.parameters.copy()
-        self.rule.learning_rate = rate = self.schedule.rate(epoch)
-        order = epoch_order(data.rows, self.sampling, data.labels, self.rng)
-        loss, status = present(self.estimator, self.network, data, self.rule, order)
-        if status == "diverged" or not loss <= self.loss_limit:
-            # The engine's last finite weights may be too large to be of use.
-            self.network.parameters[:] = before
-            history.status = "diverged"
-            return None
-        seconds = time.perf_counter() - started
-        self.schedule.observe(loss)
-        history.losses.append(loss)
-        history.n_presented += len(order)
-        logs = {
-            "loss": loss,
-            "learning_rate": rate,
-            "seconds": seconds,
-            "samples_per_second": len(order) / max(seconds, 1e-9),
-        }
-        if self.validation is not None:
-            validation_loss, score = self.validation()
-            history.validation_losses.append(validation_loss)
-            history.validation_scores.append(score)
-            logs |= {"validation_loss": validation_loss, "validation_score": score}
-        return logs
+
+def pace(started: float, n_presented: int) -> dict[str, float]:
+    """The logs about the time since `started`, a reading of time.perf_counter."""
+    seconds = time.perf_counter() - started
+    return {"seconds": seconds, "samples_per_second": n_presented / max(seconds, 1e-9)}
 
 
 class _Stopping:
@@ -211,7 +244,7 @@ class _Stopping:
 
 
 def present(
-    options: Any, network: Network, data: TrainingData, rule: Any, order: np.ndarray
+    options: Any, network: Network, data: TrainingData, rule: Any, order: np.ndarray, batch_size: int
 ) -> tuple[float, str]:
     """Train on the presentations of `order`; returns their mean loss before each update and the status."""
     result = network.train_online(
@@ -221,14 +254,14 @@ def present(
         order=order,
         engine=options.engine,
         n_threads=options.n_threads,
-        batch_size=options.batch_size,
+        batch_size=batch_size,
         sample_weight=data.weights,
         input_transform=data.transform,
     )
     return float(result.losses.sum() / data.total_weight), result.status
 
 
-def warn_of(status: str, name: str, rate: float) -> None:
+def warn_of(status: str, name: str, rate: float = 0.0) -> None:
     """Warn of a training that did not go well; called three levels below the public method `name`."""
     advice = "use a smaller learning_rate_init or 'auto', and normalised inputs"
     texts = {
@@ -236,6 +269,9 @@ def warn_of(status: str, name: str, rate: float) -> None:
         "not better": f"the loss after training is not below the loss before it: {advice}",
         "not useful": "training has not reached the loss of constant outputs: it may need more epochs "
         "(max_iter), a smaller batch_size or another learning_rate_init",
+        "not converged": "the iterations ended before the training had converged: it needs more (max_iter), "
+        "or a larger tol",
+        "gave up": "the solver found no better point although the gradient is not small",
         "interrupted": "training was interrupted; the estimator is usable as it stands",
     }
     if status in texts:
@@ -243,7 +279,7 @@ def warn_of(status: str, name: str, rate: float) -> None:
         warnings.warn(f"[{name}] {texts[status]}", category, stacklevel=5)
 
 
-def _report(bar: tqdm, verbose: int, epoch: int, n_epochs: int, logs: dict[str, float]) -> None:
+def _report(bar: tqdm, verbose: int, name: str, logs: dict[str, float]) -> None:
     if verbose == 1:
         shown = {"loss": f"{logs['loss']:.4g}"}
         if "validation_score" in logs:
@@ -251,5 +287,5 @@ def _report(bar: tqdm, verbose: int, epoch: int, n_epochs: int, logs: dict[str, 
         bar.set_postfix(shown, refresh=False)
         bar.update()
     elif verbose == 2:
-        values = "  ".join(f"{name} {value:.4g}" for name, value in logs.items())
-        tqdm.write(f"epoch {epoch + 1}/{n_epochs}  {values}")
+        values = "  ".join(f"{key} {value:.4g}" for key, value in logs.items())
+        tqdm.write(f"{name}  {values}")

@@ -1,7 +1,8 @@
-"""Batch optimisation of any function, in double precision. Section 6, (40)-(47), signs corrected.
+"""Batch optimisation of networks and of any function. Section 6, (40)-(47), signs corrected.
 
-`minimize` takes a function with its gradient, `least_squares` residuals with their Jacobian. Both have the
-shape of SciPy's functions of the same names and return `scipy.optimize.OptimizeResult`.
+`fit` takes a network with data, `minimize` a function with its gradient, `least_squares` residuals with their
+Jacobian. The last two have the shape of SciPy's functions of the same names; all return
+`scipy.optimize.OptimizeResult`.
 """
 
 from __future__ import annotations
@@ -13,7 +14,11 @@ import numpy as np
 from scipy.optimize import OptimizeResult
 
 from ebp import _core
+from ebp._fit import fit
 from ebp._optimize_inputs import (
+    EPS,
+    LINE_SEARCH_OPTIONS,
+    UNUSED_OPTIONS,
     check_callable,
     check_memory,
     check_settings,
@@ -26,19 +31,9 @@ from ebp._optimize_inputs import (
 )
 from ebp._options import check_choice
 
-__all__ = ["least_squares", "minimize"]
+__all__ = ["fit", "least_squares", "minimize"]
 
-_EPS = float(np.finfo(float).eps)
 _METHODS = ("newton", "cg", "bfgs", "lbfgs")
-_LINE_SEARCH = {"step_tolerance": _EPS, "decrease_tolerance": _EPS, "c1": 1e-4, "max_line_search": 50}
-# The options that each method takes, with their defaults; gradient_tolerance is `tol` unless given.
-_OPTIONS: dict[str, dict[str, Any]] = {
-    "newton": {**_LINE_SEARCH, "c2": 0.9},
-    "cg": {**_LINE_SEARCH, "c2": 0.1, "beta": "polak_ribiere"},
-    "bfgs": {**_LINE_SEARCH, "c2": 0.9, "initial_scaling": True},
-    "lbfgs": {**_LINE_SEARCH, "c2": 0.9, "memory": 10},
-}
-_UNUSED = {"beta": "polak_ribiere", "memory": 10, "initial_scaling": True}
 _LEAST_SQUARES_METHODS = ("lm", "gauss_newton")
 # Up to this many parameters a factorisation is fast enough to be preferred to products.
 _MOST_FACTORISED = 1000
@@ -140,7 +135,7 @@ def minimize(
         raise ValueError(f"[{name}] method='newton' needs hess or hessp; got neither")
     if method == "bfgs" or (method == "newton" and hess is not None):
         check_memory(name, method, 5 * start.size**2, "method='lbfgs' or 'cg' or, for Newton, hessp")
-    settings = {**_UNUSED, **chosen_settings(name, method, _OPTIONS[method], options)}
+    settings = {**UNUSED_OPTIONS, **chosen_settings(name, method, LINE_SEARCH_OPTIONS[method], options)}
     settings.setdefault("gradient_tolerance", tol)
     check_settings(name, tol, max_iter, settings)
     summary = _core.minimize(
@@ -240,7 +235,7 @@ def least_squares(
         check_callable(name, label, function)
     if callback is not None:
         check_callable(name, "callback", callback)
-    defaults = {"decrease_tolerance": _EPS, "step_tolerance": tol, "solver": "auto"}
+    defaults = {"decrease_tolerance": EPS, "step_tolerance": tol, "solver": "auto"}
     if method == "lm":
         defaults["damping"] = 1e-4
     settings = {"damping": 1e-4, **chosen_settings(name, method, defaults, options)}

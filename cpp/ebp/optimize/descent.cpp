@@ -25,8 +25,8 @@ bool find_direction(Objective& objective, const Point& point, Direction& directi
 }
 
 // Whether all that a step along d can gain is lost in the rounding of the value.
-bool lost_in_rounding(const Point& point, const Vector& d, double step, const LineSearchOptions& options) {
-  return std::abs(step * point.gradient.dot(d)) <= 10 * options.rounding_allowance * std::abs(point.value);
+bool lost_in_rounding(const Objective& objective, const Point& point, const Vector& d, double step) {
+  return std::abs(step * point.gradient.dot(d)) <= 10 * objective.rounding(point.value);
 }
 
 }  // namespace
@@ -57,8 +57,7 @@ DescentResult descend(Objective& objective, const Vector& x, Direction& directio
     const double initial = direction.initial_step(point, d);
     const LineSearch::Outcome outcome = line_search.search(objective, point, d, initial, result.counts);
     if (outcome.step == 0) {
-      if (lost_in_rounding(point, d, std::min(initial, 1.0), options.line_search))
-        return stop(Stop::kDecrease);
+      if (lost_in_rounding(objective, point, d, std::min(initial, 1.0))) return stop(Stop::kDecrease);
       if (direction.restart()) continue;
       return stop(Stop::kLineSearch);
     }

@@ -21,7 +21,7 @@ LeastSquaresResult gauss_newton(LeastSquares& problem, const Vector& x, StepSolv
   Vector step(x.size());
   while (!model.gradient_small()) {
     if (result.iterations >= options.max_iterations) return stop(Stop::kMaxIterations);
-    solver.prepare(problem, result.residuals, model.scale());
+    solver.prepare(problem, result.residuals, result.gradient, model.scale());
     if (!solver.solve(0, step)) return stop(Stop::kSingular);
     const double slope = result.gradient.dot(step);
     const bool step_small = model.step_small(step), lost = -slope / 2 <= kRounding * result.cost();

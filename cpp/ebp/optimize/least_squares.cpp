@@ -12,8 +12,7 @@ LinearModel::LinearModel(LeastSquares& problem, const LeastSquaresOptions& optio
       result_(result),
       norms_(problem.n_parameters()),
       scale_(Vector::Constant(problem.n_parameters(), options.smallest_scale)),
-      trial_r_(problem.n_residuals()),
-      js_(problem.n_residuals()) {
+      trial_r_(problem.n_residuals()) {
   result_.gradient = Vector::Zero(problem.n_parameters());
 }
 
@@ -35,7 +34,11 @@ bool LinearModel::move(const Vector& x, const Vector& r) {
   problem_.column_norms(norms_);
   result_.optimality = result_.gradient.lpNorm<Eigen::Infinity>();
   if (!norms_.allFinite() || !result_.gradient.allFinite()) return false;
-  scale_ = scale_.cwiseMax(norms_).cwiseMin(options_.largest_scale);
+  if (options_.scale_columns)
+    scale_ = scale_.cwiseMax(norms_).cwiseMin(options_.largest_scale);
+  else if (result_.counts.jacobians == 1)
+    scale_.setConstant(std::clamp(norms_.norm() / std::sqrt(double(norms_.size())), options_.smallest_scale,
+                                  options_.largest_scale));
   return true;
 }
 
@@ -46,8 +49,7 @@ bool LinearModel::gradient_small() const {
 }
 
 double LinearModel::promised(const Vector& step) {
-  problem_.product(step, js_);
-  return -result_.gradient.dot(step) - 0.5 * js_.squaredNorm();
+  return -result_.gradient.dot(step) - 0.5 * problem_.squared_product(step);
 }
 
 double LinearModel::decrease(const Vector& step) {

@@ -25,7 +25,11 @@ struct LeastSquaresOptions {
   double smallest_gain = 1e-4;
   // Gauss-Newton: the step is halved until |r|^2 / 2 falls by at least smallest_slope |step' J'r|
   double smallest_slope = 1e-4;
-  // D_i = |J_i|, the largest so far (MINPACK), kept within these bounds (Ceres)
+  // D_i = |J_i|, the largest so far (MINPACK); or, without scale_columns, D = d I, where d^2 is the mean of
+  // |J_i|^2 at the start. The first is indifferent to units. The second suits problems whose parameters have
+  // the same unit: there a short column, as that of a unit that saturates, is no reason for long steps.
+  bool scale_columns = true;
+  // kept within these bounds (Ceres)
   double smallest_scale = 1e-12, largest_scale = 1e32;
   StepSolverOptions linear;
 };
@@ -64,7 +68,7 @@ class LinearModel {
   const LeastSquaresOptions& options_;
   LeastSquaresResult& result_;
   double first_norm_ = 0;  // |r at the start|
-  Vector norms_, scale_, trial_x_, trial_r_, js_;
+  Vector norms_, scale_, trial_x_, trial_r_;
 };
 
 }  // namespace ebp::optimize

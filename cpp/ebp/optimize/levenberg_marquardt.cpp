@@ -21,7 +21,7 @@ LeastSquaresResult levenberg_marquardt(LeastSquares& problem, const Vector& x, D
   bool prepared = false;
   while (!model.gradient_small()) {
     if (result.iterations >= options.max_iterations) return stop(Stop::kMaxIterations);
-    if (!prepared) solver.prepare(problem, result.residuals, model.scale());
+    if (!prepared) solver.prepare(problem, result.residuals, result.gradient, model.scale());
     prepared = true;
     if (damping.mu() > kLargestDamping) return stop(Stop::kSingular);
     if (!solver.solve(damping.mu(), step)) {

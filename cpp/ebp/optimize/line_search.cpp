@@ -14,6 +14,8 @@ constexpr double kSlowestGrowth = 1.1, kGrowth = 4, kFastestGrowth = 10, kMargin
 constexpr double kRetreat = 0.1;
 // A bracket that shrinks by less than this factor is halved next time.
 constexpr double kSlowestShrinkage = 0.7;
+// A difference of values needs to be so many times their rounding to be worth more than the slopes.
+constexpr double kLostDigits = 1e6;
 
 // Where the slope through two points is 0; not finite if it never is.
 double secant(double a, double slope_a, double b, double slope_b) {
@@ -48,8 +50,7 @@ LineSearch::Trial LineSearch::evaluate(Objective& objective, double step, const 
 bool LineSearch::low_enough(const Trial& trial) const {
   if (trial.value <= start_.value + options_.c1 * trial.step * start_.slope) return true;
   // Where the values differ by rounding only, the slopes decide; in a quadratic they say the same.
-  const double allowance = options_.rounding_allowance * std::abs(start_.value);
-  const bool equal = std::abs(trial.value - start_.value) <= allowance;
+  const bool equal = std::abs(trial.value - start_.value) <= rounding_;
   return equal && trial.slope <= (2 * options_.c1 - 1) * start_.slope;
 }
 
@@ -63,11 +64,11 @@ double LineSearch::longer(const Trial& before, const Trial& low) {
   return std::clamp(step, kSlowestGrowth * low.step, kFastestGrowth * low.step);
 }
 
-double LineSearch::inside(const Trial& low, const Trial& high, bool slow) {
+double LineSearch::inside(const Trial& low, const Trial& high, bool slow) const {
   const double width = high.step - low.step;
   if (!high.finite()) return low.step + kRetreat * width;
   // Values that are nearly equal have lost the digits that the cubic needs.
-  const bool lost = std::abs(high.value - low.value) <= 1e-8 * std::abs(low.value);
+  const bool lost = std::abs(high.value - low.value) <= kLostDigits * rounding_;
   double step = lost && high.slope > 0
                     ? secant(low.step, low.slope, high.step, high.slope)
                     : cubic(low.step, low.value, low.slope, high.step, high.value, high.slope);
@@ -80,6 +81,7 @@ LineSearch::Outcome LineSearch::search(Objective& objective, Point& point, const
   origin_ = point;
   trial_point_ = point;
   start_ = {0, point.value, point.gradient.dot(direction)};
+  rounding_ = objective.rounding(point.value);
   Trial low = start_, high{};
   bool bracketed = false;
   double best = 0, step = initial, width_before = std::numeric_limits<double>::infinity();

@@ -17,8 +17,6 @@ struct LineSearchOptions {
   double c1 = 1e-4;
   // |g(x + a d)'d| <= c2 |g'd|, enough flattening; a small c2 (1e-8) makes the search exact on a quadratic
   double c2 = 0.9;
-  // values that differ by at most rounding_allowance |E(x)| count as equal: then the slopes alone decide
-  double rounding_allowance = 1e-14;
   Index max_evaluations = 50;
 };
 
@@ -48,12 +46,13 @@ class LineSearch {
   Trial evaluate(Objective& objective, double step, const Vector& direction, Counts& counts);
   // The next step: beyond `low`, which is too short, or between both ends of a bracket.
   static double longer(const Trial& before, const Trial& low);
-  static double inside(const Trial& low, const Trial& high, bool slow);
+  double inside(const Trial& low, const Trial& high, bool slow) const;
   bool low_enough(const Trial& trial) const;
   bool flat_enough(const Trial& trial) const;
 
   LineSearchOptions options_;
   Trial start_{};
+  double rounding_ = 0;  // of the values: within it the slopes alone decide
   Point trial_point_, origin_;
 };
 

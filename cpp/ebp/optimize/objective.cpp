@@ -12,6 +12,10 @@ void Objective::hessian_product(const Vector& x, const Vector& v, Vector& produc
   product.noalias() = h.selfadjointView<Eigen::Lower>() * v;
 }
 
+void LeastSquares::jacobian(const Vector&, Matrix&) {
+  throw std::logic_error("[least_squares] this problem has no dense Jacobian");
+}
+
 void LeastSquares::linearize(const Vector& x) {
   jacobian_.resize(n_residuals(), n_parameters());
   jacobian(x, jacobian_);
@@ -21,6 +25,17 @@ void LeastSquares::product(const Vector& v, Vector& jv) { jv.noalias() = jacobia
 
 void LeastSquares::transposed_product(const Vector& u, Vector& jtu) {
   jtu.noalias() = jacobian_.transpose() * u;
+}
+
+double LeastSquares::squared_product(const Vector& v) {
+  Vector jv(n_residuals());
+  product(v, jv);
+  return jv.squaredNorm();
+}
+
+void LeastSquares::normal_matrix(Matrix& normal) {
+  normal.setZero();
+  normal.selfadjointView<Eigen::Lower>().rankUpdate(jacobian_.transpose());
 }
 
 void LeastSquares::column_norms(Vector& norms) { norms = jacobian_.colwise().stableNorm().transpose(); }

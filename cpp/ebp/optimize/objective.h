@@ -5,6 +5,7 @@
 #pragma once
 
 #include <Eigen/Core>
+#include <cmath>
 
 #include "ebp/base/types.h"
 
@@ -27,6 +28,8 @@ class Objective {
   virtual void hessian(const Vector& x, Matrix& h);
   // H v (n); unless overridden, from hessian()
   virtual void hessian_product(const Vector& x, const Vector& v, Vector& product);
+  // Values near `value` that differ by no more than this count as equal.
+  virtual double rounding(double value) const { return 1e-14 * std::abs(value); }
 };
 
 // Residuals r(x) (m) and their Jacobian J(x) (m, n); what is minimised is |r|^2 / 2.
@@ -36,15 +39,21 @@ class LeastSquares {
   virtual Index n_parameters() const = 0;
   virtual Index n_residuals() const = 0;
   virtual void residuals(const Vector& x, Vector& r) = 0;
-  virtual void jacobian(const Vector& x, Matrix& j) = 0;
+  // for what follows, where that is not overridden, and for the QR solver
+  virtual void jacobian(const Vector& x, Matrix& j);
 
   // The products at the point last given to linearize(); unless overridden, from the dense Jacobian.
   virtual void linearize(const Vector& x);
   virtual void product(const Vector& v, Vector& jv);              // J v (m)
   virtual void transposed_product(const Vector& u, Vector& jtu);  // J' u (n)
+  // |J v|^2, from product() unless overridden
+  virtual double squared_product(const Vector& v);
+  // J'J (n, n), the lower triangle at least, for the Cholesky solver; unless overridden, from the dense
+  // Jacobian
+  virtual void normal_matrix(Matrix& normal);
   // |J_i| (n), the lengths of the columns, which scale the parameters
   virtual void column_norms(Vector& norms);
-  // J (m, n) at that point; empty where only products are to be had
+  // J (m, n) at that point; empty where J'J or products are all that is to be had
   const Matrix& linearized() const { return jacobian_; }
 
  protected:

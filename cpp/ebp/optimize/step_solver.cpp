@@ -1,6 +1,7 @@
 #include "ebp/optimize/step_solver.h"
 
 #include <Eigen/Cholesky>
+#include <Eigen/Eigenvalues>
 #include <Eigen/QR>
 #include <algorithm>
 #include <cmath>
@@ -16,7 +17,7 @@ constexpr double kSmallestPivot = 1e-8;
 
 class QrSolver : public StepSolver {
  public:
-  void prepare(LeastSquares& problem, const Vector& r, const Vector& scale) override {
+  void prepare(LeastSquares& problem, const Vector& r, const Vector&, const Vector& scale) override {
     scale_ = scale;
     const Columns scaled = problem.linearized() * scale.cwiseInverse().asDiagonal();
     const Eigen::HouseholderQR<Columns> qr(scaled);
@@ -52,25 +53,44 @@ class QrSolver : public StepSolver {
 
 class CholeskySolver : public StepSolver {
  public:
-  void prepare(LeastSquares& problem, const Vector& r, const Vector& scale) override {
+  explicit CholeskySolver(const StepSolverOptions& options) : options_(options) {}
+
+  void prepare(LeastSquares& problem, const Vector&, const Vector& gradient, const Vector& scale) override {
+    const Index n = scale.size();
     scale_ = scale;
-    const Columns scaled = problem.linearized() * scale.cwiseInverse().asDiagonal();
-    normal_.setZero(scaled.cols(), scaled.cols());
-    normal_.selfadjointView<Eigen::Lower>().rankUpdate(scaled.transpose());
-    right_.noalias() = -(scaled.transpose() * r);
+    normal_.resize(n, n);
+    problem.normal_matrix(normal_);
+    const Vector inverse = scale.cwiseInverse();
+    normal_ = inverse.asDiagonal() * normal_ * inverse.asDiagonal();
+    right_ = -gradient.cwiseProduct(inverse);
   }
 
   bool solve(double mu, Vector& step) override {
-    Columns damped = normal_;
+    Matrix damped = normal_;
     damped.diagonal().array() += mu;
-    const Eigen::LLT<Columns> llt(damped);
+    const Eigen::LLT<Eigen::Ref<Matrix>> llt(damped);  // in place
+    const auto pivots = [&] { return damped.diagonal().array().square() / normal_.diagonal().array(); };
+    if (mu == 0 && !(llt.info() == Eigen::Success && pivots().minCoeff() > options_.smallest_eigenvalue))
+      return solve_short_of_rank(step);
     if (llt.info() != Eigen::Success) return false;
     step = llt.solve(right_).cwiseQuotient(scale_);
     return step.allFinite();
   }
 
  private:
-  Columns normal_;  // D^-1 J'J D^-1 (n, n), lower triangle
+  bool solve_short_of_rank(Vector& step) {
+    const Eigen::SelfAdjointEigenSolver<Columns> eigen(normal_);
+    const double smallest = options_.smallest_eigenvalue * eigen.eigenvalues().maxCoeff();
+    if (eigen.info() != Eigen::Success || !(smallest > 0)) return false;
+    Vector along = eigen.eigenvectors().transpose() * right_;
+    for (Index k = 0; k < along.size(); ++k)
+      along[k] = eigen.eigenvalues()[k] > smallest ? along[k] / eigen.eigenvalues()[k] : 0.0;
+    step = (eigen.eigenvectors() * along).cwiseQuotient(scale_);
+    return step.allFinite();
+  }
+
+  StepSolverOptions options_;
+  Matrix normal_;  // D^-1 J'J D^-1 (n, n), lower triangle
   Vector right_, scale_;
 };
 
@@ -78,9 +98,10 @@ class ConjugateGradientSolver : public StepSolver {
  public:
   explicit ConjugateGradientSolver(const StepSolverOptions& options) : options_(options) {}
 
-  void prepare(LeastSquares& problem, const Vector& r, const Vector& scale) override {
+  void prepare(LeastSquares& problem, const Vector& r, const Vector& gradient, const Vector& scale) override {
     problem_ = &problem;
     r_ = r;
+    gradient_ = gradient;
     scale_ = scale;
   }
 
@@ -91,8 +112,7 @@ class ConjugateGradientSolver : public StepSolver {
       problem_->transposed_product(residual, left);
       s = left.cwiseQuotient(scale_) - mu * z;
     };
-    Vector s(n);
-    normal_residual(s);
+    Vector s = -gradient_.cwiseQuotient(scale_);
     Vector p = s;
     double gamma = s.squaredNorm();
     const double enough = options_.tolerance * options_.tolerance * gamma;
@@ -116,7 +136,7 @@ class ConjugateGradientSolver : public StepSolver {
  private:
   StepSolverOptions options_;
   LeastSquares* problem_ = nullptr;
-  Vector r_, scale_;
+  Vector r_, gradient_, scale_;
 };
 
 }  // namespace
@@ -126,7 +146,7 @@ std::unique_ptr<StepSolver> make_step_solver(const StepSolverOptions& options) {
     case LinearSolver::kQr:
       return std::make_unique<QrSolver>();
     case LinearSolver::kCholesky:
-      return std::make_unique<CholeskySolver>();
+      return std::make_unique<CholeskySolver>(options);
     case LinearSolver::kConjugateGradient:
       break;
   }

@@ -13,8 +13,9 @@ namespace ebp::optimize {
 class StepSolver {
  public:
   virtual ~StepSolver() = default;
-  // Takes up the Jacobian at the point that `problem` was last linearised at.
-  virtual void prepare(LeastSquares& problem, const Vector& r, const Vector& scale) = 0;
+  // Takes up the Jacobian at the point that `problem` was last linearised at, with r (m) and J'r (n) there.
+  virtual void prepare(LeastSquares& problem, const Vector& r, const Vector& gradient,
+                       const Vector& scale) = 0;
   // As often as wanted after prepare(). False if the system is singular or its solution is not finite.
   virtual bool solve(double mu, Vector& step) = 0;
 };
@@ -25,7 +26,8 @@ enum class LinearSolver { kQr, kCholesky, kConjugateGradient };
 // and
 //   the error grows with the condition of J, not with its square. With mu = 0 and a Jacobian short of rank,
 //   the solution of least |D s|.
-// - kCholesky: of J'J + mu D^2.
+// - kCholesky: of J'J + mu D^2. With mu = 0 and a matrix that is singular but for rounding, the solution of
+//   least |D s|, by eigenvalues.
 // - kConjugateGradient: with products J v and J'u alone (CGLS, Bjorck 1996), up to a residual of
 //   tolerance |J'r|, or at most max_iterations products.
 struct StepSolverOptions {
@@ -34,6 +36,9 @@ struct StepSolverOptions {
   double tolerance = 1e-3;
   // 0 stands for 2 n
   Index max_iterations = 0;
+  // with mu = 0, eigenvalues of the scaled J'J that are no larger than this share of the largest count as 0,
+  // Cholesky only
+  double smallest_eigenvalue = 1e-14;
 };
 
 std::unique_ptr<StepSolver> make_step_solver(const StepSolverOptions& options);

@@ -1,0 +1,106 @@
+"""Batch solvers of the estimators: when "auto" takes one, and their iterations."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.optimize import OptimizeResult
+from sklearn.base import is_regressor
+from tqdm import tqdm
+
+from ._fit import LEAST_SQUARES, check_matrices, fit
+from ._inputs import normalized
+from ._options import SEARCHES
+from ._training import Course, TrainingData, pace
+from .losses import loss_name
+from .network import Network
+
+FEW_PARAMETERS = 500
+FEW_OPERATIONS = 2e9
+
+
+def chosen_solver(estimator: Any, network: Network, data: TrainingData) -> str:
+    """The solver that `solver` stands for, checked against the network."""
+    owner = type(estimator).__name__
+    if estimator.solver == "auto":
+        small = is_small(network, len(data.rows))
+        least_squares = is_regressor(estimator) and network.loss_function == "squared_error"
+        solver = "lm" if small and least_squares else "sdlm"
+        if estimator.verbose:
+            tqdm.write(f"[{owner}] solver {solver}")
+        return solver
+    solver = str(estimator.solver)
+    if solver in LEAST_SQUARES and network.loss_function != "squared_error":
+        raise ValueError(
+            f"[{owner}] loss must be 'squared_error' with solver={solver!r}; "
+            f"got {loss_name(network.loss_function)!r}"
+        )
+    if solver in SEARCHES:
+        check_matrices(owner, network.n_parameters, solver, "auto")
+    return solver
+
+
+def is_small(network: Network, n_samples: int) -> bool:
+    p = network.n_parameters
+    return p <= FEW_PARAMETERS and n_samples * network.n_outputs * p**2 <= FEW_OPERATIONS
+
+
+@dataclass
+class Search:
+    """One training of a network by `ebp.optimize.fit`.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Gives the options.
+    network, data : Network, TrainingData
+    """
+
+    estimator: Any
+    network: Network
+    data: TrainingData
+
+    def train(self, course: Course) -> None:
+        """Run up to `max_iter` iterations, each of which counts as an epoch."""
+        options, n_samples = self.estimator, len(self.data.rows)
+        started = time.perf_counter()
+
+        def iteration(intermediate_result: OptimizeResult) -> bool:
+            nonlocal started
+            logs = {"loss": float(intermediate_result.fun), **pace(started, n_samples)}
+            ends = course.epoch_done(logs, n_samples)
+            started = time.perf_counter()
+            return ends
+
+        Z, T, weights = self._rows()
+        result = fit(
+            self.network,
+            Z,
+            T,
+            options.solver_,
+            max_iter=options.max_iter,
+            callback=iteration,
+            weight_decay=options.alpha,
+            sample_weight=weights,
+            n_threads=options.n_threads,
+        )
+        if result.success:
+            course.history.status = "converged"
+        elif result.stop not in ("max_iter", "callback"):
+            course.history.status = "gave up"
+
+    def _rows(self) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+        """Rows and targets, each once, and the weights that its presentations add up to, or None."""
+        data, dtype = self.data, self.network.dtype
+        weights = np.bincount(data.rows, minlength=len(data.X)).astype(np.float64)
+        if data.weights is not None:
+            weights *= data.weights
+        X, T = data.X, data.T
+        if not weights.all():
+            X, T, weights = X[weights > 0], T[weights > 0], weights[weights > 0]
+        if data.transform is not None:
+            X = normalized(X, data.transform, dtype, type(self.estimator).__name__)
+        return X, T, None if (weights == 1).all() else weights
