@@ -114,6 +114,8 @@ CASES = [
     ShapedCase("pool-first", (1, 6, 8), (layer("AveragePool2D", 2), layer("Conv2D", 2, 2),
                layer("MaxPool2D", 1), layer("Subsample2D", 1, "identity"), layer("Dense", 1)),
                "squared_error", 9, 160),
+    ShapedCase("subsample-first", (2, 4, 6), (layer("Subsample2D", 2, "tanh"), layer("MaxPool2D", 1),
+               layer("Subsample2D", 1, "logistic"), layer("Dense", 3, "identity")), "cross_entropy", 7, 170),
 ]  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import os
 import signal
 import subprocess
@@ -346,3 +347,32 @@ def test_interrupted_training(tmp_path):
         process.stderr.read()
         assert process.wait(timeout=20) == cli.EXIT_INTERRUPTED
     assert not model.exists()
+
+
+# ---- diagnose ------------------------------------------------------------------------------------------
+
+
+def test_diagnosis_of_a_table(capsys, iris):
+    code, out, err = run(capsys, "diagnose", iris, "--target", "species", "--hidden", 5)
+    assert (code, err) == (0, "")
+    assert out.startswith(
+        "MLPClassifier, as fit would start it: classification, 150 samples, 6 columns, 3 classes"
+    )
+    assert "lambda_max" in out
+    again = run(capsys, "diagnose", iris, "--target", "species", "--hidden", 5)[1]
+    assert again == out
+
+
+def test_diagnosis_of_a_regression_as_json(capsys, waves):
+    code, out, err = run(capsys, "diagnose", waves, "--target", "y", "--json", "--seed", 1)
+    assert (code, err) == (0, "")
+    report = json.loads(out)
+    assert (report["task"], report["data"]["n_features"]) == ("regression", 2)
+    assert report["hessian"]["eta_max"] == 2 * report["hessian"]["eta_opt"]
+
+
+def test_diagnosis_of_a_constant_table(capsys, tmp_path):
+    table = write_csv(tmp_path / "flat.csv", ["a", "y"], [[1, k % 2] for k in range(10)])
+    code, _, err = run(capsys, "diagnose", table, "--target", "y")
+    assert code == cli.EXIT_ERROR
+    assert err.startswith("ebp: error: [diagnose] X must have a column that varies")

@@ -118,6 +118,7 @@ def test_auto_standardises_columns_of_different_units():
     normalizer = InputNormalizer("auto").fit(X)
     assert normalizer.method_ == "standard"
     same(normalizer, InputNormalizer().fit(X))
+    assert InputNormalizer("auto").fit(X[:, [0, 3]]).method_ == "standard"
 
 
 def test_auto_threshold_is_half_of_the_overall_range_without_constant_columns():

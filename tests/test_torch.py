@@ -7,10 +7,11 @@ from cases_grid import LENET_C3, ConvCase, full, one_to_one, partial
 from checks import assert_close
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed, which nothing else here needs")
+from reference_torch import conv2d  # noqa: E402  needs torch
+
 F = torch.nn.functional
 # A remark on speed.
 pytestmark = pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel lengths")
-
 DTYPES = pytest.mark.parametrize(("bits", "tolerance"), [(64, 1e-12), (32, 2e-5)])
 CONVS = [
     ConvCase((1, 9, 8), (5, 5), 1, "valid", full(1, 4)),
@@ -32,44 +33,16 @@ def tensor(array, *shape):
     return torch.tensor(array.reshape(shape or array.shape), requires_grad=True)
 
 
-def padded(image, case):
-    """Zeros or the opposite edge around the image; of an odd number of zeros the greater part comes last."""
-    margins = []
-    for size, kernel in zip(case.image[:0:-1], case.kernel[::-1], strict=True):  # torch begins with the width
-        if case.padding == "wrap":
-            margins += [0, kernel - 1]
-            continue
-        total = max((-(-size // case.stride) - 1) * case.stride + kernel - size, 0)
-        margins += [total // 2, total - total // 2]
-    if case.padding == "valid":
-        return image
-    return F.pad(image, margins, mode="circular" if case.padding == "wrap" else "constant")
-
-
-def conv(case, image, kernels, bias):
-    """kernels (maps, input maps, height, width) with zeros for pairs that are not connected."""
-    if case.padding == "same" and case.stride == 1:
-        return F.conv2d(image, kernels, bias, padding="same")
-    result = F.conv2d(padded(image, case), kernels, bias, stride=case.stride)
-    if case.padding == "wrap":  # as many outputs as strides fit into the image
-        rows, columns = (-(-size // case.stride) for size in case.image[1:])
-        result = result[:, :, :rows, :columns]
-    return result
-
-
 @DTYPES
 @pytest.mark.parametrize("case", CONVS, ids=str)
 def test_convolution(case, bits, tolerance, rng):
     dtype = np.float64 if bits == 64 else np.float32
     theta, _, X, _, GY, *_ = [array.astype(dtype) for array in case.inputs(3, rng)]
-    pairs = [(o, i) for o, row in enumerate(case.sources) for i in row]
-    n_weights = len(pairs) * int(np.prod(case.kernel))
-    values = tensor(theta[:n_weights], len(pairs), *case.kernel)
+    n_weights = sum(map(len, case.sources)) * int(np.prod(case.kernel))
+    values = tensor(theta[:n_weights], -1, *case.kernel)
     bias = tensor(theta[n_weights:]) if case.bias else None
     image = tensor(X, 3, *case.image)
-    kernels = torch.zeros(len(case.sources), case.image[0], *case.kernel, dtype=values.dtype)
-    kernels = kernels.index_put(tuple(torch.tensor(pairs).T), values)
-    outputs = conv(case, image, kernels, bias)
+    outputs = conv2d(image, values, bias, case.sources, case.stride, case.padding)
     assert_close(case.core(bits).forward(theta, X), outputs.detach().numpy().reshape(3, -1), tolerance)
     outputs.backward(torch.tensor(GY.reshape(outputs.shape)))
     gx, gtheta = case.core(bits).backward(theta, X, GY)

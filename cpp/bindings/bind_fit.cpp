@@ -105,14 +105,13 @@ py::dict fit_least_squares(GuardedNetwork<T>& network, Array<T> theta, const Arr
                            const std::optional<Array<T>>& weights, const std::string& method,
                            const std::string& solver, const py::object& callback, double weight_decay,
                            Index n_threads, double gradient_tolerance, double step_tolerance,
-                           double decrease_tolerance, Index max_iter, double damping,
+                           double decrease_tolerance, Index max_iter, std::optional<double> damping,
                            double smallest_eigenvalue) {
   LeastSquaresOptions options;
   options.gradient_tolerance = gradient_tolerance;
   options.step_tolerance = step_tolerance;
   options.decrease_tolerance = decrease_tolerance;
   options.max_iterations = max_iter;
-  options.initial_damping = damping;
   options.scale_columns = false;
   options.linear.solver = solver == "cholesky" ? LinearSolver::kCholesky : LinearSolver::kConjugateGradient;
   options.linear.smallest_eigenvalue = smallest_eigenvalue;
@@ -123,8 +122,9 @@ py::dict fit_least_squares(GuardedNetwork<T>& network, Array<T> theta, const Arr
   const LeastSquaresResult result = searched(arguments, problem, [&] {
     const auto linear = make_step_solver(options.linear);
     if (method == "gauss_newton") return gauss_newton(problem, arguments.start, *linear, options, watched);
-    NielsenDamping nielsen(options.initial_damping);
-    return levenberg_marquardt(problem, arguments.start, nielsen, *linear, options, watched);
+    std::unique_ptr<Damping> policy = std::make_unique<TrustRegionDamping>();
+    if (damping) policy = std::make_unique<NielsenDamping>(*damping);
+    return levenberg_marquardt(problem, arguments.start, *policy, *linear, options, watched);
   });
   arguments.keep(result.x);
   py::dict summary = summary_of(result.stop, result.iterations, result.counts);

@@ -1,9 +1,11 @@
 """Efficient BackProp (LeCun, Bottou, Orr, Müller 1998): very fast online training of neural networks."""
 
-from ebp import curvature, datasets, layers, losses, optimize, preprocessing, rules, sampling
+from ebp import curvature, datasets, layers, losses, optimize, plotting, preprocessing, rules, sampling
 from ebp._core import version as __version__
 from ebp._show_versions import show_versions
 from ebp.classifier import MLPClassifier, NetworkClassifier
+from ebp.diagnosis import diagnose
+from ebp.gradient_check import check_gradients
 from ebp.model_file import load
 from ebp.network import Network, OnlineResult
 from ebp.normalizer import InputNormalizer
@@ -18,12 +20,15 @@ __all__ = [
     "NetworkRegressor",
     "OnlineResult",
     "__version__",
+    "check_gradients",
     "curvature",
     "datasets",
+    "diagnose",
     "layers",
     "load",
     "losses",
     "optimize",
+    "plotting",
     "preprocessing",
     "rules",
     "sampling",

@@ -342,7 +342,7 @@ def fit_least_squares(
     step_tolerance: float,
     decrease_tolerance: float,
     max_iter: int,
-    damping: float,
+    damping: float | None,
     smallest_eigenvalue: float,
 ) -> dict[str, object]: ...
 def hessian(

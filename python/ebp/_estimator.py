@@ -94,7 +94,7 @@ class OnlineEstimator(PreparedEstimator):
                 status = "not useful"
         if status == "finished" and self.solver_ in BATCH_SOLVERS:
             status = "not converged"
-        warn_of(status, self._name, self.eta_)
+        warn_of(status, self._name, self.eta_ or 0.0)
 
     def _train_by_rule(
         self,

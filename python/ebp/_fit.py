@@ -157,10 +157,14 @@ def _settings(net: Network, method: str, tol: Any, max_iter: Any, options: Any) 
     eps = float(np.finfo(net.dtype).eps)
     if method in LEAST_SQUARES:
         check_number("fit", "tol", tol, 0)
-        defaults = {"step_tolerance": tol, "decrease_tolerance": max(eps, tol), "solver": "auto"}
+        defaults: dict[str, Any] = {
+            "step_tolerance": tol,
+            "decrease_tolerance": max(eps, tol),
+            "solver": "auto",
+        }
         if method == "lm":
             defaults["damping"] = 1e-4
-        hidden = {"damping": 1e-4, "smallest_eigenvalue": 45 * eps}
+        hidden: dict[str, Any] = {"damping": 1e-4, "smallest_eigenvalue": 45 * eps}
     else:
         defaults = {**LINE_SEARCH_OPTIONS[method], "decrease_tolerance": eps}
         if method == "newton":
@@ -184,7 +188,9 @@ def check_matrices(owner: str, n_parameters: int, method: str, solver: str) -> s
     return solver
 
 
-def _data(net: Network, X: Any, T: Any, sample_weight: Any) -> tuple[np.ndarray, ...]:
+def _data(
+    net: Network, X: Any, T: Any, sample_weight: Any
+) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
     """Rows, targets, and weights or None, as the core takes them."""
     rows, targets = net._inputs(X, "fit"), as_rows(T, net.n_outputs, net.dtype, "fit", "T")
     if not len(rows):

@@ -35,7 +35,7 @@ class PreparedEstimator(BaseEstimator):
     solver_: str
     lambda_max_: float | None
     eta_: float | None
-    learning_rates_: np.ndarray | None
+    learning_rates_: Any  # of every parameter, or None after a batch solver that has no rates
     loss_curve_: list[float]
     validation_loss_curve_: list[float]
     validation_scores_: list[float]

@@ -1,10 +1,11 @@
-"""The command ``ebp``: a demonstration, and training and prediction for a user's own table."""
+"""The command ``ebp``: a demonstration, and diagnosis, training and prediction for a user's own table."""
 
 from __future__ import annotations
 
 import argparse
 import contextlib
 import csv
+import json
 import os
 import sys
 import warnings
@@ -16,6 +17,7 @@ from sklearn.model_selection import train_test_split
 
 from . import __version__, demo, model_file, show_versions, table
 from .classifier import MLPClassifier
+from .diagnosis import diagnose
 from .regressor import MLPRegressor
 
 EXIT_ERROR = 2
@@ -79,6 +81,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"ebp {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     _add_demo(commands)
+    _add_diagnose(commands)
     _add_train(commands)
     _add_predict(commands)
     info = commands.add_parser("info", help="show versions, CPU and instruction-set level")
@@ -97,14 +100,29 @@ def _add_demo(commands: Any) -> None:
     parser.set_defaults(run=_run_demo)
 
 
-def _add_train(commands: Any) -> None:
-    parser = commands.add_parser("train", help="train a network on a CSV table and keep it in a model file")
+def _add_table(parser: argparse.ArgumentParser) -> None:
+    """The arguments that say what to learn from which table, by what network."""
     parser.add_argument("file", metavar="FILE.csv", help="table with a header line; text columns are coded")
     parser.add_argument("--target", required=True, metavar="NAME", help="column to predict")
-    parser.add_argument("--out", required=True, metavar="MODEL", help="model file to write")
     parser.add_argument("--task", choices=("auto", "classification", "regression"), default="auto")
     parser.add_argument("--drop", action="append", default=[], metavar="NAME", help="column to leave out")
     parser.add_argument("--hidden", type=_sizes, default=(100,), metavar="N[,N...]", help="default: 100")
+
+
+def _add_diagnose(commands: Any) -> None:
+    parser = commands.add_parser(
+        "diagnose", help="tell how hard a CSV table is to learn, and what would help"
+    )
+    _add_table(parser)
+    parser.add_argument("--seed", type=_seed, default=0, metavar="S", help="default: 0")
+    parser.add_argument("--json", action="store_true", help="print the numbers as JSON")
+    parser.set_defaults(run=_run_diagnose)
+
+
+def _add_train(commands: Any) -> None:
+    parser = commands.add_parser("train", help="train a network on a CSV table and keep it in a model file")
+    _add_table(parser)
+    parser.add_argument("--out", required=True, metavar="MODEL", help="model file to write")
     parser.add_argument("--epochs", type=_count, default=20, metavar="N", help="default: 20")
     parser.add_argument("--seed", type=_seed, default=0, metavar="S", help="default: 0")
     parser.add_argument(
@@ -135,10 +153,17 @@ def _run_demo(options: argparse.Namespace) -> None:
     )
 
 
-def _run_train(options: argparse.Namespace) -> None:
-    _check_output(options.out, [options.file])
-    if os.path.exists(options.out) and not os.path.isfile(options.out):  # a device, which would be replaced
-        raise ValueError(f"--out must name a file; got {options.out!r}")
+def _run_diagnose(options: argparse.Namespace) -> None:
+    _, X, y, classify = _read_table(options)
+    kind = MLPClassifier if classify else MLPRegressor
+    report = diagnose(
+        X, y, estimator=kind(options.hidden, random_state=options.seed), random_state=options.seed
+    )
+    print(json.dumps(report.to_dict(), indent=2) if options.json else report)
+
+
+def _read_table(options: argparse.Namespace) -> tuple[table.TableReader, np.ndarray, np.ndarray, bool]:
+    """The coding of the table, its inputs, its targets, and whether these are classes."""
     data = table.read_csv(options.file)
     reader = table.TableReader(options.target, drop=options.drop).fit(data)
     X = reader.transform(data)
@@ -146,6 +171,14 @@ def _run_train(options: argparse.Namespace) -> None:
     task = table.task_of(texts) if options.task == "auto" else options.task
     classify = task == "classification"
     y = table.labels(data, options.target) if classify else table.numbers(data, options.target)
+    return reader, X, y, classify
+
+
+def _run_train(options: argparse.Namespace) -> None:
+    _check_output(options.out, [options.file])
+    if os.path.exists(options.out) and not os.path.isfile(options.out):  # a device, which would be replaced
+        raise ValueError(f"--out must name a file; got {options.out!r}")
+    reader, X, y, classify = _read_table(options)
     training, test = _split(y, options.test_fraction, options.seed, stratify=classify)
     kind = MLPClassifier if classify else MLPRegressor
     model = kind(
@@ -154,6 +187,7 @@ def _run_train(options: argparse.Namespace) -> None:
     model.fit(X[training], y[training])
     model_file.save(model, options.out, notes={"table": reader.to_dict()})
     hint = " (found from the values; --task overrides)" if options.task == "auto" else ""
+    task = "classification" if classify else "regression"
     print(f"task        {task} of {options.target!r}{hint}")
     print(f"inputs      {X.shape[1]} from {len(reader.categories_)} columns")
     print(f"training    {len(training)} rows, {model.n_iter_} epochs, loss {model.loss_:.4g}")

@@ -39,8 +39,9 @@ class InputNormalizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
           scale each to variance 1, (34). Covariance of the output: identity.
         - "zca": as "decorrelate", then rotate back, so that each output stays close to its own column.
         - "minmax": map the range of each column to [-1, 1].
-        - "auto": "global" if the median range of the columns that vary is at least half of the overall range
-          (largest minus smallest value of all), else "standard". Decided at the first `fit` or `partial_fit`.
+        - "auto": "global" if more than half of the columns that vary have a range of at least half of the
+          overall range (largest minus smallest value of all), else "standard". Decided at the first `fit` or
+          `partial_fit`.
     eps : float, default=1e-8
         What counts as zero. A column is constant if its range is at most `eps` times its largest absolute
         value (never less than a few roundings of the data type); it gets scale 1, hence output 0. A
@@ -266,7 +267,7 @@ class InputNormalizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             return "standard"
         ranges = (moments.high - moments.low)[varying]
         overall = moments.high.max() - moments.low.min()
-        return "global" if np.median(ranges) >= 0.5 * overall else "standard"
+        return "global" if np.mean(ranges >= 0.5 * overall) > 0.5 else "standard"
 
     def _check_parameters(self, where: str) -> None:
         if not isinstance(self.method, str) or self.method not in METHODS:

@@ -3,21 +3,15 @@
 #include <algorithm>
 
 namespace ebp {
-namespace {
-
-constexpr Index kMostKept = Index(1) << 30;  // bytes
-
-}  // namespace
-
 template <class T>
 HessianProduct<T>::HessianProduct(const Network<T>& network, const T* theta, const Batch<T>& batch,
-                                  Hessian kind, Index n_threads)
+                                  Hessian kind, Index n_threads, Index most_kept)
     : network_(network),
       theta_(theta, theta + network.n_parameters()),
       blocks_(network, batch),
       kind_(kind),
       n_threads_(n_threads) {
-  if (batch.n * Linearization<T>::row_bytes(network) > kMostKept) return;
+  if (batch.n * Linearization<T>::row_bytes(network) > most_kept) return;
   kept_.resize(std::size_t(blocks_.size()));
   n_threads = std::clamp(n_threads, Index(1), std::max(blocks_.size(), Index(1)));
   parallel(n_threads, [&](Index thread) {

@@ -13,13 +13,14 @@ namespace ebp {
 enum class Hessian { kExact, kGaussNewton };
 
 // H v at a fixed point: the sum over rows of weight times the second derivatives of E. The states of the
-// forward and of the backward pass are computed once and kept, unless they would fill more than a GiB.
+// forward and of the backward pass are computed once and kept, unless they would take more than `most_kept`
+// bytes.
 template <class T>
 class HessianProduct {
  public:
   // theta (p) is copied; the batch's arrays must stay as they are while the object lives.
   HessianProduct(const Network<T>& network, const T* theta, const Batch<T>& batch, Hessian kind,
-                 Index n_threads);
+                 Index n_threads, Index most_kept = Index(1) << 30);
 
   // product (p), overwritten, = H v; may be called from several threads at a time.
   void apply(const T* v, T* product) const;

@@ -1,11 +1,6 @@
 #include "ebp/optimize/levenberg_marquardt.h"
 
 namespace ebp::optimize {
-namespace {
-
-constexpr double kLargestDamping = 1e60;
-
-}  // namespace
 
 LeastSquaresResult levenberg_marquardt(LeastSquares& problem, const Vector& x, Damping& damping,
                                        StepSolver& solver, const LeastSquaresOptions& options,
@@ -23,8 +18,8 @@ LeastSquaresResult levenberg_marquardt(LeastSquares& problem, const Vector& x, D
     if (result.iterations >= options.max_iterations) return stop(Stop::kMaxIterations);
     if (!prepared) solver.prepare(problem, result.residuals, result.gradient, model.scale());
     prepared = true;
-    if (damping.mu() > kLargestDamping) return stop(Stop::kSingular);
-    if (!solver.solve(damping.mu(), step)) {
+    if (damping.exhausted()) return stop(Stop::kSingular);
+    if (!damping.propose(solver, {result.x, result.gradient, model.scale()}, step)) {
       damping.reject();
       continue;
     }

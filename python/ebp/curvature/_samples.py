@@ -38,6 +38,9 @@ class Samples:
         self.T = net._targets(T, function)
         if not len(self.X):
             raise ValueError(f"[{function}] X must have at least one row; got 0")
+        if len(self.T) != len(self.X):
+            expected = (len(self.X), net.n_outputs)
+            raise ValueError(f"[{function}] T must have shape {expected}; got {self.T.shape}")
         self.weights = None
         self.total = float(len(self.X))
         if sample_weight is not None:
