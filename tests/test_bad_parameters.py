@@ -28,8 +28,8 @@ BAD_PARAMETERS = [
     ("weight_init", np.zeros(3), "weight_init"),
     ("twist", -0.1, "twist must be a number >= 0; got -0.1"),
     ("twist", np.nan, "twist must be a number >= 0; got nan"),
-    ("solver", "lm", "solver must be one of 'sgd', 'sdlm'; got 'lm'"),
-    ("solver", None, "solver must be one of 'sgd', 'sdlm'; got None"),
+    ("solver", "LM", "solver must be one of 'auto', 'sdlm', 'sgd', 'gd', .*; got 'LM'"),
+    ("solver", None, "solver must be one of 'auto', 'sdlm', 'sgd', 'gd', .*; got None"),
     (
         "learning_rate",
         0.1,

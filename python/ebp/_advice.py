@@ -164,14 +164,18 @@ def _rates(estimator: Any, T: np.ndarray, report: dict[str, Any]) -> Step:
 
 def _method(estimator: Any, T: np.ndarray, report: dict[str, Any]) -> Step:
     n_samples, n_parameters = report["data"]["n_samples"], report["hessian"]["n_parameters"]
-    online = estimator.solver in ("sgd", "sdlm")
+    online = getattr(estimator, "solver_", estimator.solver) in ("sgd", "sdlm")
     if report["task"] == "classification" and n_samples > LARGE:
         text = f"{n_samples:,} samples and classes: online learning, 'sdlm' or a tuned 'sgd'"
         return online, text if online else f"{text}, rather than {estimator.solver!r}"
     reason = f"only {n_samples:,} samples" if n_samples <= LARGE else "regression"
-    batch = "Levenberg-Marquardt" if n_parameters <= LM_PARAMETERS else "conjugate gradient"
-    text = f"{reason}, {n_parameters:,} parameters: {batch} on all samples"
-    return not online, f"{text} may reach lower losses" if online else text
+    least_squares = estimator.network_.loss_function == "squared_error"
+    if least_squares and n_parameters <= LM_PARAMETERS:
+        batch = "Levenberg-Marquardt on all samples, solver='lm',"
+    else:
+        batch = "conjugate gradient on all samples, solver='cg' or 'lbfgs',"
+    text = f"{reason}, {n_parameters:,} parameters: {batch}"
+    return not online, f"{text} may reach lower losses" if online else text.rstrip(",")
 
 
 def same_class_neighbours(y: np.ndarray) -> float | None:

@@ -59,8 +59,8 @@ class OnlineClassifier(ClassifierMixin, OnlineEstimator):
         Warns
         -----
         ConvergenceWarning
-            If training diverges, does not lower the loss, or does not reach that of constant outputs; the
-            weights stay finite.
+            If training diverges, does not lower the loss, or does not reach that of constant outputs, or a
+            batch solver has not converged after `max_iter` iterations; the weights stay finite.
         UserWarning
             If Ctrl-C interrupted the training; the estimator is usable as it stands.
         """
@@ -94,8 +94,8 @@ class OnlineClassifier(ClassifierMixin, OnlineEstimator):
         Raises
         ------
         ValueError
-            For wrong parameters or data (the estimator is as it was before), for parameters that must stay
-            (see warm_start), or labels that are not among the classes.
+            For wrong parameters or data (the estimator is as it was before), a batch solver, parameters that
+            must stay (see warm_start), or labels that are not among the classes.
         """
         self._check_options()
         if self.early_stopping:

@@ -25,8 +25,11 @@ from ebp.network import Network
 
 LEAST_SQUARES = ("lm", "gauss_newton")
 METHODS = (*LEAST_SQUARES, "newton", "cg", "bfgs", "lbfgs")
-# Up to this many parameters a factorisation is fast enough to be preferred to products.
-MOST_FACTORISED = 1000
+# Up to so many parameters a factorisation is fast enough to be preferred to products; that of a matrix which
+# is not positive definite, by eigenvalues, takes much longer.
+MOST_FACTORISED = {"lm": 1000, "gauss_newton": 300, "newton": 300}
+# The first damping where every system takes many products, too many for a search of a trust region's damping.
+PRODUCTS_DAMPING = 1.0
 _MATRIX_FREE = "method='lbfgs' or 'cg', or for 'newton', 'lm' and 'gauss_newton' the option solver='cg'"
 
 
@@ -48,9 +51,9 @@ def fit(
 
     Minimises E(θ) = Σ wᵢ Eᵢ(θ) / Σ wᵢ + ½ λ |weights|², where Eᵢ is the loss of sample i, wᵢ its weight and λ
     the weight decay, which does not pull biases, nor centres, widths and codes of radial units. The methods
-    are those of `least_squares` ("lm", "gauss_newton") and of `minimize` (the others), with all derivatives
-    by backpropagation: gradients (4)-(6), products with the Hessian by the R-operator (section 7.5), and JᵀJ
-    added up sample by sample, so that memory does not grow with their number.
+    are those of `least_squares` ("lm" with D = I, (47), and "gauss_newton") and of `minimize` (the others),
+    with all derivatives by backpropagation: gradients (4)-(6), products with the Hessian by the R-operator
+    (section 7.5), and JᵀJ added up sample by sample, so that memory does not grow with their number.
 
     The optimisers work in double precision, the passes in the network's. In float32, values that differ by
     rounding only count as equal.
@@ -79,10 +82,16 @@ def fit(
     n_threads : int
         Threads that share the samples; the result depends on it by rounding only.
     options : dict, optional
-        As for `minimize` or `least_squares`, and `solver`: for "newton" "cholesky" (of the whole Hessian) or
-        "cg" (with products), for "lm" and "gauss_newton" "cholesky" (of JᵀJ) or "cg" (with products Jv and
-        Jᵀu), for all three "auto", "cholesky" up to 1000 parameters. The default of `decrease_tolerance` is
-        not below the precision of the network's dtype.
+        The tolerances, and for the methods that have them `c1`, `c2`, `max_line_search`, `beta`, `memory` and
+        `initial_scaling`, as for `minimize` and `least_squares`; the default of `decrease_tolerance` is not
+        below the precision of the network's dtype.
+
+        - `solver`: for "newton" "cholesky" (of the whole Hessian) or "cg" (with products), for "lm" and
+          "gauss_newton" "cholesky" (of JᵀJ) or "cg" (with products Jv and Jᵀu); for all three "auto",
+          "cholesky" up to 300 parameters, for "lm" up to 1000.
+        - `damping`: the first μ of "lm" in units of the mean diagonal element of JᵀJ, to be controlled by
+          Nielsen's rule. None, the default, chooses every μ so that the step stays within a trust region
+          (1 with solver "cg").
 
     Returns
     -------
@@ -163,8 +172,8 @@ def _settings(net: Network, method: str, tol: Any, max_iter: Any, options: Any) 
             "solver": "auto",
         }
         if method == "lm":
-            defaults["damping"] = 1e-4
-        hidden: dict[str, Any] = {"damping": 1e-4, "smallest_eigenvalue": 45 * eps}
+            defaults["damping"] = None
+        hidden: dict[str, Any] = {"damping": None, "smallest_eigenvalue": 45 * eps}
     else:
         defaults = {**LINE_SEARCH_OPTIONS[method], "decrease_tolerance": eps}
         if method == "newton":
@@ -176,13 +185,15 @@ def _settings(net: Network, method: str, tol: Any, max_iter: Any, options: Any) 
         check_choice("fit", "solver", settings["solver"], ("auto", "cholesky", "cg"))
     check_settings("fit", tol, max_iter, settings)
     settings["solver"] = check_matrices("fit", net.n_parameters, method, settings["solver"])
+    if method == "lm" and settings["damping"] is None and settings["solver"] == "cg":
+        settings["damping"] = PRODUCTS_DAMPING
     return settings
 
 
 def check_matrices(owner: str, n_parameters: int, method: str, solver: str) -> str:
     """The `solver` that "auto" stands for; MemoryError if the matrices would not fit into memory."""
     if solver == "auto":
-        solver = "cholesky" if n_parameters <= MOST_FACTORISED else "cg"
+        solver = "cholesky" if n_parameters <= MOST_FACTORISED.get(method, 0) else "cg"
     if method == "bfgs" or (method not in ("cg", "lbfgs") and solver == "cholesky"):
         check_memory(owner, method, 5 * n_parameters**2, _MATRIX_FREE)
     return solver

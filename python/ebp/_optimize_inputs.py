@@ -71,6 +71,8 @@ def check_settings(name: str, tol: Any, max_iter: Any, settings: dict[str, Any])
     check_number(name, "tol", tol, 0)
     check_number(name, "max_iter", max_iter, 0, integer=True)
     for key, value in settings.items():
+        if value is None and (name, key) == ("fit", "damping"):
+            continue
         if key.endswith("_tolerance"):
             check_number(name, key, value, 0)
         elif key in ("c1", "c2", "damping", "smallest_eigenvalue"):

@@ -42,17 +42,25 @@ InputNormalizer, default="auto"
         See `Network`.
     twist : float, default=0.0
         Slope of a linear term added to the sigmoids, against flat spots (section 4.4).
-    solver : {"sdlm", "sgd"}, default="sdlm"
-        SDLM (section 9.1) or plain stochastic gradient descent with one rate.
+    solver : {"auto", "sdlm", "sgd", "gd", "cg", "bfgs", "lbfgs", "newton", "gauss_newton", "lm"}, \
+default="sdlm"
+        Online: SDLM (section 9.1), or plain stochastic gradient descent with one rate. Batch, in `fit` only:
+        gradient descent (10), with one update an epoch, and the methods of `ebp.optimize.fit` (section 6),
+        for which an iteration counts as an epoch and learning_rate, learning_rate_init, momentum, batch_size
+        and sampling play no part; "lm" and "gauss_newton" need the squared error. "auto" is "lm" for the
+        squared error of at most 500 parameters with at least five targets for each, unless there are very
+        many samples, and else "sdlm".
     learning_rate : {"auto", "constant", "invscaling", "adaptive"}, default="auto"
-        Course over the epochs. "auto": falls linearly to a twentieth in `fit`, constant in `partial_fit`.
+        Course over the epochs. "auto": falls linearly to a twentieth in `fit`, constant in `partial_fit` and
+        for "gd".
         "invscaling": divided by sqrt(epoch + 1). "adaptive": divided by 5 whenever two epochs in a row fail
         to lower the training loss by `tol`.
     learning_rate_init : "auto" or float, default="auto"
         First rate. "auto": for SDLM from the widths of the layers, 0.22 / (sum of fan-in + 1 over all layers
-        but the first), at most 5e-3 and less for more than 100,000 updates; for SGD 0.5 / lambda_max,
-        measured by eq (64). If training by an automatic rate diverges, raises the loss, or ends above the
-        loss of constant outputs after more than 500 updates, it is restarted with a quarter of the rate.
+        but the first), at most 5e-3 and less for more than 100,000 updates; for SGD 0.5 / lambda_max, for
+        "gd" 1 / lambda_max, measured by eq (64). If training by an automatic rate diverges, raises the loss,
+        or ends above the loss of constant outputs after more than 500 updates, it is restarted with a quarter
+        of the rate.
     momentum : float, default=0.0
         Strength in [0, 1) of the heavy-ball term (section 4.7).
     batch_size : int, default=1
@@ -66,7 +74,7 @@ InputNormalizer, default="auto"
     tol : float, default=1e-4
         Smallest change of loss or validation score that counts as an improvement.
     n_iter_no_change : int, default=5
-        `fit` stops after so many epochs in a row without improvement.
+        `fit` stops after so many epochs in a row without improvement; batch solvers may end before.
     early_stopping : bool, default=False
         Hold out a part of the samples, watch the score there, and keep the best network.
     validation_fraction : float, default=0.1
@@ -83,9 +91,9 @@ InputNormalizer, default="auto"
         activation, out_activation, loss, targets, twist and dtype must stay; normalize and weight_init,
         which a new network starts from, play no part.
     callbacks : callable, list of callables or None, default=None
-        Called as `callback(estimator, epoch, logs)` after each epoch; logs has "loss", "learning_rate",
-        "seconds", "samples_per_second" and, with early_stopping, "validation_loss" and "validation_score".
-        Training stops if one returns a true value.
+        Called as `callback(estimator, epoch, logs)` after each epoch; logs has "loss", "seconds",
+        "samples_per_second", unless a batch solver has no rate "learning_rate", and with early_stopping
+        "validation_loss" and "validation_score". Training stops if one returns a true value.
     verbose : {0, 1, 2}, default=0
         1: progress bar. 2: a line per epoch.
     random_state : int, RandomState, Generator or None, default=None
@@ -104,7 +112,7 @@ InputNormalizer, default="auto"
         Samples presented.
     loss_, best_loss_ : float
         Mean loss of the last and of the best epoch, in mapped targets, each sample measured before its
-        update.
+        update; of batch solvers after it, with the penalty of `alpha`.
     loss_curve_ : list of float
         One loss per epoch of `fit`.
     validation_loss_curve_, validation_scores_ : list of float
@@ -112,9 +120,15 @@ InputNormalizer, default="auto"
     coefs_, intercepts_ : list of ndarray
         Weights (inputs, units) and biases (units,) of each layer.
     learning_rates_ : ndarray of shape (n_parameters,)
-        Effective rate of each parameter in the last epoch, laid out like `network_.parameters`.
+        Effective rate of each parameter in the last epoch, laid out like `network_.parameters`; None after a
+        batch solver other than "gd".
     lambda_max_ : float or None
-        Largest eigenvalue of the Hessian; None unless an automatic SGD rate needed it.
+        Largest eigenvalue of the Hessian; None unless an automatic rate of SGD or "gd" needed it.
+    eta_ : float or None
+        The global rate, given or chosen, at the start of the schedule; None after a batch solver other than
+        "gd".
+    solver_ : str
+        The solver that trained last: what "auto" chose.
     n_features_in_ : int
     feature_names_in_ : ndarray of shape (n_features_in_,)
     n_outputs_ : int
@@ -228,8 +242,8 @@ engine, n_threads, warm_start, callbacks, verbose, random_state
     Attributes
     ----------
     network_, normalizer_, target_normalizer_, n_iter_, t_, loss_, best_loss_, loss_curve_, \
-validation_loss_curve_, validation_scores_, coefs_, intercepts_, learning_rates_, lambda_max_, \
-n_features_in_, feature_names_in_, n_outputs_, out_activation_
+validation_loss_curve_, validation_scores_, coefs_, intercepts_, learning_rates_, lambda_max_, eta_, \
+solver_, n_features_in_, feature_names_in_, n_outputs_, out_activation_
         As in `MLPRegressor`; n_features_in_ is the number of values of a sample, coefs_ has the weights of
         dense and the kernels of convolutional layers.
 

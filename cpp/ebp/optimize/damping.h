@@ -59,7 +59,7 @@ class TrustRegionDamping : public Damping {
  public:
   bool propose(StepSolver& solver, const StepPoint& at, Vector& step) override;
   void accept(double gain_ratio) override;
-  void reject() override { radius_ = length_ / 4; }
+  void reject() override { radius_ = std::min(length_, radius_) / 4; }
   bool exhausted() const override { return started_ && !(radius_ > 0); }
 
   double radius() const { return radius_; }
