@@ -60,7 +60,7 @@ def mnist(tmp_path):
         images = rng.integers(0, 256, size=(n, 4, 5), dtype=np.uint8)
         labels = rng.integers(0, 10, size=n, dtype=np.uint8)
         parts[part] = images, labels
-        (folder / f"{part}-images-idx3-ubyte.gz").write_bytes(gzip.compress(idx_bytes(images)))
+        (folder / f"{part}-images-idx3-ubyte.gz").write_bytes(gzip.compress(idx_bytes(images), mtime=0))
         (folder / f"{part}-labels-idx1-ubyte").write_bytes(idx_bytes(labels))
     return tmp_path, parts
 
@@ -75,7 +75,7 @@ def test_idx_round_trip(tmp_path, code, shape, packed):
     values = (np.random.default_rng(0).normal(size=shape) * 50).astype(code)
     data = idx_bytes(np.asarray(values))
     path = tmp_path / "values"
-    path.write_bytes(gzip.compress(data) if packed else data)
+    path.write_bytes(gzip.compress(data, mtime=0) if packed else data)
     read = datasets.load_idx(path)
     np.testing.assert_array_equal(read, values)
     assert read.dtype == np.dtype(code)
@@ -102,10 +102,10 @@ GOOD = idx_bytes(np.arange(12, dtype=np.int16).reshape(3, 4))
         (GOOD + b"\0", "got 37: it is too long"),
         (struct.pack(">BBBB3I", 0, 0, 8, 3, *[2**32 - 1] * 3), "truncated"),
         (b"\0\0\x08\xff" + b"\0\0\0\1" * 255 + b"\1", "255 dimensions"),
-        (gzip.compress(GOOD)[:-12], "truncated or damaged"),
-        (gzip.compress(GOOD)[:5], "truncated or damaged"),
-        (gzip.compress(GOOD)[:12] + b"\xff" * 20, "truncated or damaged"),
-        (gzip.compress(GOOD[:-1]), "got 35: it is truncated"),
+        (gzip.compress(GOOD, mtime=0)[:-12], "truncated or damaged"),
+        (gzip.compress(GOOD, mtime=0)[:5], "truncated or damaged"),
+        (gzip.compress(GOOD, mtime=0)[:12] + b"\xff" * 20, "truncated or damaged"),
+        (gzip.compress(GOOD[:-1], mtime=0), "got 35: it is truncated"),
     ],
 )
 def test_damaged_idx_names_the_file(tmp_path, data, text):
@@ -149,7 +149,7 @@ def test_mnist_checks_images_and_labels(mnist):
     path.unlink()
     with pytest.raises(FileNotFoundError, match="train-labels-idx1-ubyte"):
         datasets.load_mnist(folder)
-    (folder / "mnist" / "train-images-idx3-ubyte.gz").write_bytes(gzip.compress(GOOD))
+    (folder / "mnist" / "train-images-idx3-ubyte.gz").write_bytes(gzip.compress(GOOD, mtime=0))
     path.write_bytes(idx_bytes(parts["train"][1]))
     with pytest.raises(ValueError, match=r"must be \(n, rows, columns\) bytes; got int16 \(3, 4\)"):
         datasets.load_mnist(folder)
