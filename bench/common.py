@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -55,23 +55,24 @@ class Problem:
 
 
 @dataclass
-class Training:
-    """What a peer hands over: `run()` makes one online pass of `samples` updates from where it stands.
+class Work:
+    """What a peer hands over: `run()` does the task once, going on from where it stands.
 
-    `parameters()` reads the current parameters as [W0, b0, W1, b1, ...], shaped as in `Problem`.
+    `amount` is how much that is: the samples of an online pass, 1 for anything that is done as a whole.
+    `answer()` reads what came out: of an online pass the parameters [W0, b0, ...], shaped as in `Problem`.
     """
 
-    samples: int
+    amount: int
     run: Callable[[], object]
-    parameters: Callable[[], list[np.ndarray]]
+    answer: Callable[[], Sequence]
 
 
 @dataclass(frozen=True)
 class Peer:
-    """One way to train online.
+    """One way to do a task.
 
-    `builder` is "module:function" in peers/, a function from Problem to Training. `compiled`: the whole
-    pass runs outside Python. `method` tells `Task.reference` what is computed.
+    `builder` is "module:function" in peers/, a function from the task's problem to Work. `compiled`: a whole
+    online pass runs outside Python. `method` tells `OnlineTask.reference` what is computed.
     """
 
     builder: str
@@ -79,27 +80,63 @@ class Peer:
     compiled: bool = True
     method: str = "sgd"
 
-    def build(self, problem: Problem) -> Training:
-        """Set up the training; ImportError where the library is absent."""
+    def build(self, problem) -> Work:
+        """Set up the work; ImportError where the library is absent."""
         module, function = self.builder.split(":")
         return getattr(importlib.import_module(f"peers.{module}"), function)(problem)
 
 
+class WrongAnswer(Exception):
+    """A peer computed something else than the task asks for."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Task(ABC):
-    """A network, named by its label, with its data, the right answer, and who can train it.
+    """Something to compute, named by its label, with its data, the right answer, and who can do it.
 
-    `compiled_rows` serve peers that run a whole pass in compiled code, `interpreted_rows` those that go
-    through Python for every sample; both are enough that the cost of starting a pass does not count. The
-    answer is checked after `check_rows`.
+    `tolerance` is the largest difference from the right answer that rounding explains.
     """
 
     label: str
+    peers: Mapping[str, Peer] = field(repr=False)
+    tolerance: float
+
+    @abstractmethod
+    def problem_to_check(self):
+        """Data and start for the check of the answers; always the same."""
+
+    @abstractmethod
+    def problem_to_time(self, peer: Peer):
+        """Data and start for the measurement; always the same."""
+
+    @abstractmethod
+    def differences(self, answers: Mapping[str, Sequence]) -> dict[str, float]:
+        """How far each peer's answer is from the right one."""
+
+    def figures(self, answer: Sequence) -> dict[str, float]:
+        """What a report shows of an answer."""
+        return {}
+
+    def facts(self) -> dict:
+        """What a result says about the task besides its label."""
+        return {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class OnlineTask(Task):
+    """Online training of a network.
+
+    `compiled_rows` serve peers that run a whole pass in compiled code, `interpreted_rows` those that go
+    through Python for every sample; both are enough that the cost of starting a pass does not count. The
+    answer is checked after `check_rows`. Differences are in units of the largest change: float32 rounding
+    reaches a tenth of the tolerance; a rate wrong by 0.1 % exceeds it (tests/test_bench.py).
+    """
+
     rate: float
     compiled_rows: int
     interpreted_rows: int
-    peers: Mapping[str, Peer] = field(repr=False)
     check_rows: int = 300
+    tolerance: float = 1e-4
 
     @property
     @abstractmethod
@@ -118,6 +155,25 @@ class Task(ABC):
     @abstractmethod
     def reference(self, problem: Problem, method: str = "sgd") -> list[np.ndarray]:
         """Parameters [W0, b0, ...] after one online pass in float64; `method` is a peer's."""
+
+    def problem_to_check(self) -> Problem:
+        return self.problem(self.check_rows)
+
+    def problem_to_time(self, peer: Peer) -> Problem:
+        return self.problem(self.compiled_rows if peer.compiled else self.interpreted_rows)
+
+    def differences(self, answers: Mapping[str, Sequence]) -> dict[str, float]:
+        problem = self.problem_to_check()
+        start = initial_parameters(problem)
+        methods = {self.peers[name].method for name in answers}
+        expected = {method: self.reference(problem, method) for method in methods}
+        return {
+            name: relative_difference(parameters, expected[self.peers[name].method], start)
+            for name, parameters in answers.items()
+        }
+
+    def facts(self) -> dict:
+        return {"rate": self.rate, "check_rows": self.check_rows}
 
 
 # Numbers

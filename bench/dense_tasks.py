@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-from common import SDLM_MU, SDLM_RATE, Problem, Task, aligned
+from common import SDLM_MU, SDLM_RATE, OnlineTask, Problem, aligned
 from peers import DENSE
 
 
 @dataclass(frozen=True, kw_only=True)
-class DenseTask(Task):
+class DenseTask(OnlineTask):
     """`layers` are the widths, inputs first."""
 
     layers: tuple[int, ...]

@@ -16,22 +16,17 @@ import common
 import machine
 import report
 import worker
-from common import Task
+from common import Task, WrongAnswer
 
-# Largest difference from float64 in units of the largest change. Float32 rounding reaches a tenth of it; a
-# rate wrong by 0.1 % exceeds it (tests/test_bench.py).
-TOLERANCE = 1e-4
 SECONDS, QUICK_SECONDS = 0.2, 0.03
-
-
-class WrongAnswer(Exception):
-    """A peer's trained weights are not those of online gradient descent."""
 
 
 @dataclass(frozen=True)
 class Benchmark:
     """What is compared with what: `own` is always measured, `selection` is what the command line names.
 
+    A task's key begins with the letter that selects it; a letter may select several. `unit` is "samples/s"
+    or, for tasks that are done as a whole, "ms". `difference` words what the check of the answers measures.
     `extra(contest, result, options)` measures what is no row of the table.
     """
 
@@ -40,7 +35,13 @@ class Benchmark:
     tasks: Mapping[str, Task]
     own: tuple[str, ...]
     selection: Mapping[str, list[str]]
+    unit: str = "samples/s"
+    difference: str = "float64 descent, in units of the change"
     extra: Callable | None = None
+
+    @property
+    def letters(self) -> str:
+        return "".join(dict.fromkeys(key[0] for key in self.tasks))
 
 
 class Contest:
@@ -48,11 +49,11 @@ class Contest:
 
     def __init__(self, own: tuple[str, ...]):
         self.own, self.failed = own, False
-        self._dropped: set[str] = set()
+        self.dropped: dict[str, str] = {}  # name: reason
         self._processes: dict[str, concurrent.futures.ProcessPoolExecutor] = {}
 
     def __contains__(self, name: str) -> bool:
-        return name not in self._dropped
+        return name not in self.dropped
 
     def _process(self, name: str) -> concurrent.futures.ProcessPoolExecutor:
         if name not in self._processes:
@@ -65,12 +66,12 @@ class Contest:
         try:
             return self._process(name).submit(function, *arguments).result()
         except ImportError as reason:
-            print(f"{name} is skipped: {reason}", file=sys.stderr, flush=True)
+            self.dropped[name] = f"is skipped: {reason}"
             self.failed |= name in self.own
         except Exception as reason:
-            print(f"{name} failed: {type(reason).__name__}: {reason}", file=sys.stderr, flush=True)
+            self.dropped[name] = f"failed: {type(reason).__name__}: {reason}"
             self.failed = True
-        self._dropped.add(name)
+        print(f"{name} {self.dropped[name]}", file=sys.stderr, flush=True)
         self._processes.pop(name).shutdown()
         return None
 
@@ -84,27 +85,24 @@ class Contest:
             process.shutdown()
 
 
-def check(contest: Contest, names: list[str], task: Task) -> dict:
-    """Difference of each peer's trained weights from float64 descent; WrongAnswer if one is too large."""
-    problem = task.problem(task.check_rows)
-    start = common.initial_parameters(problem)
-    found = contest.ask_all(names, worker.check, lambda name: (task, name))
-    methods = {task.peers[name].method for name in found}
-    expected = {method: task.reference(problem, method) for method in methods}
-    differences = {
-        name: common.relative_difference(parameters, expected[task.peers[name].method], start)
-        for name, parameters in found.items()
-    }
-    wrong = {name: difference for name, difference in differences.items() if not difference <= TOLERANCE}
+def check(task: Task, answers: Mapping) -> dict[str, float]:
+    """Difference of each peer's answer from the right one; WrongAnswer if one is too large."""
+    differences = task.differences(answers)
+    wrong = {name: difference for name, difference in differences.items() if not difference <= task.tolerance}
     if wrong:
-        raise WrongAnswer(f"{task.label}: difference from float64 above {TOLERANCE:g} of the change: {wrong}")
+        raise WrongAnswer(f"{task.label}: difference from the right answer above {task.tolerance:g}: {wrong}")
     return differences
+
+
+def answers(contest: Contest, names: list[str], task: Task) -> dict:
+    """What each peer computes on the problem that is checked."""
+    return contest.ask_all(names, worker.answer, lambda name: (task, name))
 
 
 def measure(
     contest: Contest, names: list[str], task: Task, repeats: int, seconds: float
 ) -> tuple[dict, float]:
-    """({name: samples per second of each round}, least share of the core any repeat had).
+    """({name: amount done per second in each round}, least share of the core any repeat had).
 
     A round times every peer once, so that a ratio within it compares runs close in time.
     """
@@ -115,19 +113,20 @@ def measure(
     return {name: [answers[name][0] for answers in rounds] for name in kept}, share
 
 
-def _run_task(contest: Contest, result: dict, options, letter: str, task: Task) -> None:
+def _run_task(contest: Contest, result: dict, options, key: str, benchmark: Benchmark) -> None:
     """Check, and unless only that is asked for, time one task; the result takes what was found."""
-    settings, names = result["settings"], [name for name in options.names if name in task.peers]
-    found = {"label": task.label, "rate": task.rate, "check_rows": task.check_rows}
-    found["differences"] = check(contest, names, task)
-    print(f"{letter} differs from float64 descent, in units of the change: ", end="")
+    task, settings = benchmark.tasks[key], result["settings"]
+    names = [name for name in options.names if name in task.peers]
+    computed = answers(contest, names, task)
+    found = {"label": task.label, **task.facts(), "differences": check(task, computed)}
+    found["figures"] = {name: task.figures(answer) for name, answer in computed.items()}
+    found["by"] = {name: task.peers[name].description for name in computed}
+    print(f"{key} differs from {benchmark.difference}: ", end="")
     print(", ".join(f"{n} {d:.1e}" for n, d in found["differences"].items()), flush=True)
     if not options.check:
         found["rounds"], share = measure(contest, names, task, settings["repeats"], settings["seconds"])
         result["least_core_share"] = min(result["least_core_share"], share)
-    result["tasks"][letter] = found
-    for name in names:
-        result["peers"].setdefault(name, task.peers[name].description)
+    result["tasks"][key] = found
 
 
 def run_tasks(contest: Contest, benchmark: Benchmark, options) -> dict:
@@ -135,43 +134,44 @@ def run_tasks(contest: Contest, benchmark: Benchmark, options) -> dict:
     seconds = QUICK_SECONDS if options.quick else SECONDS
     result = {
         "title": benchmark.title,
+        "unit": benchmark.unit,
         "machine": {**machine.facts(), "core": contest.ask(benchmark.own[0], worker.core)},
         "settings": {"cpu": options.cpu, "repeats": options.repeats, "seconds": seconds},
         "own": list(benchmark.own),
-        "peers": {},
         "tasks": {},
         "least_core_share": 1.0,
     }
     for letter in options.tasks:
-        _run_task(contest, result, options, letter, benchmark.tasks[letter])
+        for key in benchmark.tasks:
+            if key[0] == letter:
+                _run_task(contest, result, options, key, benchmark)
     if benchmark.extra:
         benchmark.extra(contest, result, options)
+    result["dropped"] = contest.dropped
     return result
 
 
 def parse(benchmark: Benchmark, arguments=None) -> argparse.Namespace:
-    tasks, selection = benchmark.tasks, benchmark.selection
+    letters, selection = benchmark.letters, benchmark.selection
     parser = argparse.ArgumentParser(
         description=benchmark.description,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    parser.add_argument("--tasks", default="".join(tasks), help="letters of the tasks (default: %(default)s)")
+    parser.add_argument("--tasks", default=letters, help="letters of the tasks (default: %(default)s)")
     parser.add_argument("--peers", default=",".join(selection), help="comma-separated (default: %(default)s)")
     parser.add_argument(
         "--cpu", type=int, default=0, help="the CPU everything runs on (default: %(default)s)"
     )
     parser.add_argument("--repeats", type=int, help="rounds (default: 7, with --quick 3)")
     parser.add_argument("--quick", action="store_true", help="fewer and shorter repeats, for a first look")
-    parser.add_argument(
-        "--check", action="store_true", help="only compare trained weights with float64 descent"
-    )
+    parser.add_argument("--check", action="store_true", help="only compare the answers with the right ones")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write everything measured")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the report")
     options = parser.parse_args(arguments)
     options.peers = [name for name in options.peers.split(",") if name]
-    if unknown := [task for task in options.tasks if task not in tasks]:
-        parser.error(f"--tasks takes letters of {''.join(tasks)}; got {''.join(unknown)}")
+    if unknown := [letter for letter in options.tasks if letter not in letters]:
+        parser.error(f"--tasks takes letters of {letters}; got {''.join(unknown)}")
     if unknown := [name for name in options.peers if name not in selection]:
         parser.error(f"--peers takes names of {','.join(selection)}; got {','.join(unknown)}")
     if options.repeats is None:

@@ -16,7 +16,7 @@ import driver
 from lenet_tasks import TASKS
 
 BENCHMARK = driver.Benchmark(
-    title="Online training of LeNets, one update per sample",
+    title="Online training of LeNets, one update per sample, float32",
     description=__doc__,
     tasks=TASKS,
     own=("ebp",),

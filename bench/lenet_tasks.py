@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 import lenet_oracle as oracle
 import numpy as np
-from common import SDLM_MU, Problem, Task, aligned, initial_parameters
+from common import SDLM_MU, OnlineTask, Problem, aligned, initial_parameters
 from peers import LENET, LENET5_DENSE, LENET5_MAP
 
 IMAGE = (1, 32, 32)
@@ -49,7 +49,7 @@ def _lenet5(*outputs) -> list:
 
 
 @dataclass(frozen=True, kw_only=True)
-class LeNetTask(Task):
+class LeNetTask(OnlineTask):
     """`layers` and `loss` are the oracle's."""
 
     layers: list = field(repr=False)

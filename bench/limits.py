@@ -25,7 +25,7 @@ import dense_tasks
 import lenet_tasks
 import machine
 import numpy as np
-from common import Task
+from common import OnlineTask
 
 TASKS = {**dense_tasks.TASKS, **lenet_tasks.TASKS}
 
@@ -85,7 +85,7 @@ class Limits:
         return read, _rate(lambda n: self._update(address, count, n, 0.0), 8 * count)
 
 
-def task_ceilings(task: Task, flops: float, read: float, update: float) -> dict:
+def task_ceilings(task: OnlineTask, flops: float, read: float, update: float) -> dict:
     """Samples per second that arithmetic and memory traffic allow."""
     n_bytes = 4 * task.n_weights
     arithmetic = flops / task.operations

@@ -10,7 +10,10 @@ import shutil
 import subprocess
 from pathlib import Path
 
-PACKAGES = ("efficient-backprop", "numpy", "scipy", "jax", "jaxlib", "torch", "scikit-learn", "numba")
+PACKAGES = (
+    *("efficient-backprop", "numpy", "scipy", "jax", "jaxlib", "torch", "scikit-learn", "numba"),
+    *("backpack-for-pytorch", "curvlinops-for-pytorch", "torch-levenberg-marquardt"),
+)
 
 # The CPU flags that tell one x86-64 level from the level below.
 LEVELS = {

@@ -18,8 +18,9 @@ LEARN_ONE, LEARN_ONE_TASK = "learn_one", TASKS["A"]
 
 def learn_one(contest: driver.Contest, result: dict, options) -> None:
     """Check and time single calls from Python."""
-    difference = driver.check(contest, [LEARN_ONE], LEARN_ONE_TASK)
-    if options.check or not difference:
+    answers = driver.answers(contest, [LEARN_ONE], LEARN_ONE_TASK)
+    driver.check(LEARN_ONE_TASK, answers)
+    if options.check or not answers:
         return
     settings = result["settings"]
     rounds, share = driver.measure(
@@ -36,7 +37,7 @@ def learn_one(contest: driver.Contest, result: dict, options) -> None:
 
 
 BENCHMARK = driver.Benchmark(
-    title="Online training, one update per sample",
+    title="Online training, one update per sample, float32",
     description=__doc__,
     tasks=TASKS,
     own=("ebp", "ebp-sdlm"),

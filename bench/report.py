@@ -12,11 +12,14 @@ def _spread(values: list[float]) -> dict:
 
 
 def summarise(result: dict) -> None:
-    """Add medians, and the ratios own / peer formed round by round, to the result in place."""
+    """Add medians, and the ratios own / peer of speeds formed round by round, to the result in place."""
     names = result["own"]
     for found in result["tasks"].values():
         rounds = found["rounds"]
-        found["samples_per_second"] = {name: _spread(values) for name, values in rounds.items()}
+        if result["unit"] == "ms":
+            found["milliseconds"] = {n: _spread([1e3 / v for v in values]) for n, values in rounds.items()}
+        else:
+            found["samples_per_second"] = {name: _spread(values) for name, values in rounds.items()}
         found["ratios"] = {
             own: {
                 peer: _spread([a / b for a, b in zip(rounds[own], values, strict=True)])
@@ -40,7 +43,16 @@ def _table(head: list[str], rows: list[list[str]]) -> str:
 
 def _measured(result: dict) -> list[str]:
     """Names that have figures for at least one task."""
-    return [n for n in result["peers"] if any(n in found["rounds"] for found in result["tasks"].values())]
+    return list(dict.fromkeys(name for found in result["tasks"].values() for name in found["rounds"]))
+
+
+def _descriptions(result: dict) -> str:
+    """What each name did, on which tasks."""
+    tasks: dict[tuple[str, str], list[str]] = {}
+    for task, found in result["tasks"].items():
+        for name in found["rounds"]:
+            tasks.setdefault((name, found["by"][name]), []).append(task)
+    return "\n".join(f"- {name} ({', '.join(on)}): {what}" for (name, what), on in tasks.items())
 
 
 def ratio_table(result: dict, own: str) -> str:
@@ -67,16 +79,42 @@ def speed_table(result: dict) -> str:
     return _table(["samples/s", *names], rows)
 
 
+def _cell(spread: dict) -> str:
+    return f"{spread['median']:.3g} ({spread['min']:.3g}-{spread['max']:.3g})"
+
+
+def time_table(result: dict) -> str:
+    """A line for each task and who did it; `own` names stand before how many times as fast they are."""
+    rows = []
+    for task, found in result["tasks"].items():
+        for name, time in found["milliseconds"].items():
+            ratios = {own: ratio[name] for own, ratio in found["ratios"].items() if name in ratio}
+            figures = [f"{what} {value:.6g}" for what, value in found["figures"][name].items()]
+            rows.append(
+                [
+                    f"{task} {found['label']}",
+                    name,
+                    _cell(time),
+                    ", ".join(f"{own} {_cell(ratio)}" for own, ratio in ratios.items()) or "-",
+                    ", ".join(figures) or "-",
+                    f"{found['differences'][name]:.1e}",
+                ]
+            )
+    return _table(["task", "by", "ms", "ratio own / it", "answer", "difference"], rows)
+
+
 def text(result: dict) -> str:
     """The whole report in Markdown."""
     settings = result["settings"]
     parts = [
         f"# {result['title']}",
         machine.describe(result["machine"]),
-        f"One core, one thread, float32. Ratio: median of {settings['repeats']} rounds (lowest-highest); a "
+        f"One core, one thread. Ratio of speeds: median of {settings['repeats']} rounds (lowest-highest); a "
         "round times every peer once, one after the other. Compare ratios of one run only.",
     ]
-    if result["tasks"]:
+    if result["unit"] == "ms":
+        parts.append(time_table(result))
+    elif result["tasks"]:
         parts += [table for own in result["own"] if (table := ratio_table(result, own))]
         parts.append(speed_table(result))
     if "learn_one" in result:
@@ -85,7 +123,8 @@ def text(result: dict) -> str:
             f"`learn_one` from Python, {result['learn_one']['label']}: {found['median']:,.0f} ns a call "
             f"({found['min']:,.0f}-{found['max']:,.0f}, batches of {result['learn_one']['calls']:,} calls)."
         )
-    parts.append("\n".join(f"- {name}: {result['peers'][name]}" for name in _measured(result)))
+    parts.append(_descriptions(result))
+    parts += [f"{name} {reason}" for name, reason in result["dropped"].items()]
     if result["least_core_share"] < 0.97:
         parts.append(f"**Disturbed:** a peer once had only {result['least_core_share']:.0%} of the core.")
     return "\n\n".join(parts) + "\n"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 
-from common import Task, Training
+from common import Task, Work
 
-_training: Training | None = None
-_passes = 1
+_work: Work | None = None
+_times = 1
 
 
 def core() -> str:
@@ -17,33 +17,33 @@ def core() -> str:
     return f"{_core.level}, {_core.compiler}"
 
 
-def check(task: Task, name: str) -> list:
-    """Parameters after one pass over the first rows of a fresh problem."""
-    training = task.peers[name].build(task.problem(task.check_rows))
-    training.run()
-    return training.parameters()
+def answer(task: Task, name: str):
+    """What the peer computes on the problem that the task checks."""
+    work = task.peers[name].build(task.problem_to_check())
+    work.run()
+    return work.answer()
 
 
 def prepare(task: Task, name: str, seconds: float) -> None:
-    """Build the task for the peer, warm it up, and find how many passes last about `seconds`."""
-    global _training, _passes
+    """Build the task for the peer, warm it up, and find how many runs last about `seconds`."""
+    global _work, _times
     peer = task.peers[name]
-    _training = peer.build(task.problem(task.compiled_rows if peer.compiled else task.interpreted_rows))
-    _training.run()  # compilers work here
+    _work = peer.build(task.problem_to_time(peer))
+    _work.run()  # compilers work here
     start = time.perf_counter()
-    _training.run()
-    _passes = max(1, round(seconds / (time.perf_counter() - start)))
+    _work.run()
+    _times = max(1, round(seconds / (time.perf_counter() - start)))
 
 
 def measure() -> tuple[float, float]:
-    """(samples per second, share of the core this process had) over one repeat.
+    """(amount done per second, share of the core this process had) over one repeat.
 
-    One untimed pass goes first: another peer used the caches a moment ago.
+    One untimed run goes first: another peer used the caches a moment ago.
     """
-    assert _training is not None
-    _training.run()
+    assert _work is not None
+    _work.run()
     start, start_cpu = time.perf_counter(), time.process_time()
-    for _ in range(_passes):
-        _training.run()
+    for _ in range(_times):
+        _work.run()
     seconds, cpu_seconds = time.perf_counter() - start, time.process_time() - start_cpu
-    return _passes * _training.samples / seconds, cpu_seconds / seconds
+    return _times * _work.amount / seconds, cpu_seconds / seconds

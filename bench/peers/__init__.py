@@ -38,3 +38,40 @@ LENET = {
 # LeNet-5 itself, timed without competitors (tasks G and H).
 LENET5_DENSE = {"ebp": Peer("ebp_lenet:build_lenet5", "ebp, train_online")}
 LENET5_MAP = {"ebp": Peer("ebp_lenet:build_lenet5_map", "ebp, train_online", method="sdlm")}
+
+# Second derivatives and batch optimisation, by the key of the task (d: three of them).
+SECOND_ORDER = {
+    "a": {
+        "ebp": Peer("ebp_second_order:build_hessian", "curvature.hessian"),
+        "jax": Peer("jax_hessian:build", "jax.jit(jax.hessian)"),
+        "torch": Peer("torch_curvature:build_hessian", "torch.func.hessian"),
+    },
+    "b": {
+        "ebp": Peer("ebp_second_order:build_diagonal", "curvature.hessian_diagonal, gauss_newton"),
+        "backpack": Peer("backpack_diagonal:build", "DiagGGNExact, with the gradient it comes with"),
+    },
+    "c1": {
+        "ebp": Peer("ebp_second_order:build_lanczos", "curvature.principal_eigenvalue, Lanczos, tol 1e-4"),
+        "ebp-power": Peer("ebp_second_order:build_power", "curvature.principal_eigenvalue, power, tol 1e-4"),
+        "curvlinops": Peer("curvlinops_eigenvalue:build", "HessianLinearOperator in SciPy's eigsh, tol 1e-4"),
+        "torch": Peer("torch_curvature:build_power", "power iteration, double backward on one graph"),
+    },
+    "c2": {
+        "ebp": Peer("ebp_second_order:build_product", "curvature.hessian_vector_product"),
+        "torch": Peer("torch_curvature:build_product", "double backward, graph built each time"),
+    },
+    "c3": {
+        "ebp": Peer("ebp_second_order:build_product_kept", "curvature.hessian_operator, made beforehand"),
+        "torch": Peer("torch_curvature:build_product_kept", "double backward, graph built beforehand"),
+    },
+    "d": {
+        "ebp": Peer("ebp_second_order:build_levenberg_marquardt", "optimize.fit, lm"),
+        "scipy": Peer("scipy_fit:build", "least_squares, trf, Jacobian by hand in NumPy"),
+        "torch-lm": Peer("torch_fit:build_levenberg_marquardt", "Cholesky, at most 300 steps"),
+    },
+    "e": {
+        "ebp": Peer("ebp_second_order:build_lbfgs", "optimize.fit, lbfgs"),
+        "sklearn": Peer("sklearn_lbfgs:build", "MLPRegressor(solver='lbfgs')"),
+        "torch": Peer("torch_fit:build_lbfgs", "optim.LBFGS, strong_wolfe"),
+    },
+}

@@ -1,7 +1,7 @@
 """ebp's streaming engine, from Python as a user calls it."""
 
 import ebp
-from common import SDLM_MU, SDLM_RATE, Problem, Training, initial_parameters
+from common import SDLM_MU, SDLM_RATE, Problem, Work, initial_parameters
 
 
 def hold(net, problem):
@@ -34,7 +34,7 @@ def train_online(net, problem, rule):
         if result.status != "ok":
             raise RuntimeError(f"training ended with status {result.status!r}")
 
-    return Training(len(problem.inputs), run, lambda: read(net, problem))
+    return Work(len(problem.inputs), run, lambda: read(net, problem))
 
 
 def sdlm(problem, rate):
@@ -42,17 +42,17 @@ def sdlm(problem, rate):
     return ebp.rules.SDLM(rate, mu=SDLM_MU, hessian_samples=problem.hessian_samples, refresh="epoch")
 
 
-def build_sgd(problem: Problem) -> Training:
+def build_sgd(problem: Problem) -> Work:
     """Constant rate, no momentum."""
     return train_online(make_network(problem), problem, ebp.rules.SGD(problem.rate))
 
 
-def build_sdlm(problem: Problem) -> Training:
+def build_sdlm(problem: Problem) -> Work:
     """A rate for every weight."""
     return train_online(make_network(problem), problem, sdlm(problem, SDLM_RATE))
 
 
-def build_learn_one(problem: Problem) -> Training:
+def build_learn_one(problem: Problem) -> Work:
     """One call from Python per sample; the rows are cut out beforehand, as a stream would bring them."""
     net, rule = make_network(problem), ebp.rules.SGD(problem.rate)
     samples = list(zip(problem.inputs, problem.targets, strict=True))
@@ -62,4 +62,4 @@ def build_learn_one(problem: Problem) -> Training:
         for x, t in samples:
             learn_one(x, t, rule)
 
-    return Training(len(samples), run, lambda: read(net, problem))
+    return Work(len(samples), run, lambda: read(net, problem))

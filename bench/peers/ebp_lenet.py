@@ -1,7 +1,7 @@
 """ebp's streaming engine on the convolutional networks of lenet_tasks.py."""
 
 import ebp
-from common import Problem, Training
+from common import Problem, Work
 from ebp.layers import Conv2D, Dense, EuclideanRBF, MaxPool2D
 from ebp.losses import MAP
 from lenet_tasks import codes
@@ -13,7 +13,7 @@ def _network(layers, problem, loss="squared_error"):
     return hold(ebp.Network(layers, problem.inputs.shape[1:], loss=loss, random_state=0), problem)
 
 
-def build_sgd(problem: Problem) -> Training:
+def build_sgd(problem: Problem) -> Work:
     """Task F."""
     layers = [
         *(Conv2D(6, 5, activation="tanh"), MaxPool2D(2)),
@@ -23,13 +23,13 @@ def build_sgd(problem: Problem) -> Training:
     return train_online(_network(layers, problem), problem, ebp.rules.SGD(problem.rate))
 
 
-def build_lenet5(problem: Problem) -> Training:
+def build_lenet5(problem: Problem) -> Work:
     """Task G."""
     net = _network(ebp.layers.lenet5("dense"), problem)
     return train_online(net, problem, ebp.rules.SGD(problem.rate))
 
 
-def build_lenet5_map(problem: Problem) -> Training:
+def build_lenet5_map(problem: Problem) -> Work:
     """Task H; the codes are those of the task instead of the digits' bitmaps."""
     net = _network([*ebp.layers.lenet5()[:-1], EuclideanRBF(codes())], problem, loss=MAP(curvature="exact"))
     return train_online(net, problem, sdlm(problem, problem.rate))

@@ -5,7 +5,7 @@ from itertools import pairwise
 import jax
 import jax.numpy as jnp
 import numpy as np
-from common import Problem, Training
+from common import Problem, Work
 
 UNROLL = 4
 # XLA turns a dot into a library call, which costs more than the products of a net this narrow.
@@ -42,7 +42,7 @@ def _make_pass(n_inputs, rate):
     return jax.jit(run, donate_argnums=0)
 
 
-def build(problem: Problem) -> Training:
+def build(problem: Problem) -> Work:
     """Parameters live in donated buffers, so that a pass allocates nothing of their size."""
     one_pass = _make_pass(problem.layers[0], problem.rate)
     inputs, targets = jnp.array(problem.inputs), jnp.array(problem.targets)
@@ -52,4 +52,4 @@ def build(problem: Problem) -> Training:
         nonlocal state
         state = jax.block_until_ready(one_pass(state, inputs, targets))
 
-    return Training(len(problem.inputs), run, lambda: [np.array(p) for pair in state for p in pair])
+    return Work(len(problem.inputs), run, lambda: [np.array(p) for pair in state for p in pair])

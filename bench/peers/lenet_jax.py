@@ -11,7 +11,7 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 import numpy as np
-from common import Problem, Training, initial_parameters
+from common import Problem, Work, initial_parameters
 
 UNROLL = 2
 KERNEL = 5
@@ -105,7 +105,7 @@ def _make_pass(loss, rate):
     return jax.jit(run, donate_argnums=0)
 
 
-def _build(problem: Problem, loss) -> Training:
+def _build(problem: Problem, loss) -> Work:
     """Parameters live in donated buffers, so that a pass allocates nothing of their size."""
     one_pass, start = _make_pass(loss, problem.rate), initial_parameters(problem)
     images, targets = jnp.array(problem.inputs), jnp.array(problem.targets)
@@ -120,7 +120,7 @@ def _build(problem: Problem, loss) -> Training:
         flat = [p for pair in state for p in pair]
         return [np.array(p).reshape(s.shape) for p, s in zip(flat, start, strict=True)]
 
-    return Training(len(problem.inputs), run, parameters)
+    return Work(len(problem.inputs), run, parameters)
 
 
 build = partial(_build, loss=_loss_by_hand)

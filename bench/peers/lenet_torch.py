@@ -1,7 +1,7 @@
 """PyTorch on task F as its tutorials write it: nn.Sequential, a loss module, autograd, optim.SGD."""
 
 import torch
-from common import Problem, Training, initial_parameters
+from common import Problem, Work, initial_parameters
 from torch import nn
 
 
@@ -14,7 +14,7 @@ def _network():
     )
 
 
-def build(problem: Problem) -> Training:
+def build(problem: Problem) -> Work:
     """MSELoss sums the squares without the half, so the rate is halved."""
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
@@ -37,4 +37,4 @@ def build(problem: Problem) -> Training:
         pairs = zip(net.parameters(), start, strict=True)
         return [p.detach().numpy().reshape(s.shape).copy() for p, s in pairs]
 
-    return Training(len(inputs), run, parameters)
+    return Work(len(inputs), run, parameters)

@@ -1,7 +1,7 @@
 """numba: scalar loops over rows of weights, compiled with fastmath; backward and update are one sweep."""
 
 import numpy as np
-from common import Problem, Training, aligned, initial_parameters
+from common import Problem, Work, aligned, initial_parameters
 from numba import njit
 
 ONE = np.float32(1)
@@ -83,7 +83,7 @@ def pass_of_three(inputs, targets, w, b, y, d, rate):
         update(w1, b1, x, d1, rate)
 
 
-def build(problem: Problem) -> Training:
+def build(problem: Problem) -> Work:
     """Trains the problem's own arrays in place."""
     one_pass = {2: pass_of_two, 3: pass_of_three}[len(problem.weights)]
     weights, biases = tuple(problem.weights), tuple(problem.biases)
@@ -93,4 +93,4 @@ def build(problem: Problem) -> Training:
     def run():
         one_pass(problem.inputs, problem.targets, weights, biases, levels, deltas, rate)
 
-    return Training(len(problem.inputs), run, lambda: initial_parameters(problem))
+    return Work(len(problem.inputs), run, lambda: initial_parameters(problem))

@@ -4,7 +4,7 @@ import ctypes
 import tempfile
 from pathlib import Path
 
-from common import Problem, Training, compile_c, initial_parameters
+from common import Problem, Work, compile_c, initial_parameters
 
 SOURCE = Path(__file__).with_suffix(".c")
 FLOATS = ctypes.POINTER(ctypes.c_float)
@@ -14,7 +14,7 @@ def _pointer(array):
     return array.ctypes.data_as(FLOATS)
 
 
-def build(problem: Problem) -> Training:
+def build(problem: Problem) -> Work:
     """Trains the problem's own arrays in place."""
     with tempfile.TemporaryDirectory() as folder:  # a loaded library outlives its file
         online_pass = compile_c(SOURCE, folder).online_pass
@@ -30,4 +30,4 @@ def build(problem: Problem) -> Training:
         ctypes.c_long(rows),
         ctypes.c_float(problem.rate),
     )
-    return Training(rows, lambda: online_pass(*arguments), lambda: initial_parameters(problem))
+    return Work(rows, lambda: online_pass(*arguments), lambda: initial_parameters(problem))

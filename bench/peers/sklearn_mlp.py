@@ -2,12 +2,12 @@
 
 import warnings
 
-from common import Problem, Training
+from common import Problem, Work
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPRegressor
 
 
-def build(problem: Problem) -> Training:
+def build(problem: Problem) -> Work:
     """`warm_start` lets `fit` go on from the problem's parameters."""
     model = MLPRegressor(
         hidden_layer_sizes=problem.layers[1:-1],
@@ -39,4 +39,4 @@ def build(problem: Problem) -> Training:
         pairs = zip(model.coefs_, model.intercepts_, strict=True)
         return [p for w, b in pairs for p in (w.T.copy(), b.copy())]
 
-    return Training(len(problem.inputs), run, parameters)
+    return Work(len(problem.inputs), run, parameters)

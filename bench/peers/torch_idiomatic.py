@@ -1,11 +1,11 @@
 """PyTorch as its tutorials write it: nn.Sequential, a loss module, autograd, optim.SGD."""
 
 import torch
-from common import Problem, Training
+from common import Problem, Work
 from torch import nn
 
 
-def build(problem: Problem) -> Training:
+def build(problem: Problem) -> Work:
     """MSELoss sums the squares without the half, so the rate is halved."""
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
@@ -25,4 +25,4 @@ def build(problem: Problem) -> Training:
             loss(net(inputs[i : i + 1]), targets[i : i + 1]).backward()
             optimizer.step()
 
-    return Training(len(inputs), run, lambda: [p.detach().numpy().copy() for p in net.parameters()])
+    return Work(len(inputs), run, lambda: [p.detach().numpy().copy() for p in net.parameters()])

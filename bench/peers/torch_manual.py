@@ -3,7 +3,7 @@
 from functools import partial
 
 import torch
-from common import Problem, Training
+from common import Problem, Work
 
 
 def _calls_between(weights, biases, levels, deltas, rate):
@@ -26,7 +26,7 @@ def _calls_between(weights, biases, levels, deltas, rate):
     return up, down
 
 
-def build(problem: Problem) -> Training:
+def build(problem: Problem) -> Work:
     """Error first, then W -= rate delta xᵀ as a rank-one update (addr_)."""
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
@@ -53,4 +53,4 @@ def build(problem: Problem) -> Training:
     def parameters():
         return [p.numpy().copy() for pair in zip(weights, biases, strict=True) for p in pair]
 
-    return Training(len(samples), run, parameters)
+    return Work(len(samples), run, parameters)
