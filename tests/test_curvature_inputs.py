@@ -66,6 +66,7 @@ def test_every_function(net, name, change, error, text):
         ({"method": "online", "n_presentations": 0}, "n_presentations must be .*; got 0"),
         ({"method": "online", "order": [4]}, "order must hold indices of rows of X, 0 to 3"),
         ({"method": "online", "order": []}, "order must hold indices"),
+        ({"method": "online", "order": [0.5]}, "order must hold indices"),
     ],
 )
 def test_principal_eigenvalue(net, options, text):
@@ -106,7 +107,7 @@ def test_too_large_a_matrix_is_refused_with_its_size_and_a_way_out(function):
 def test_derivatives_that_are_not_finite(net):
     broken = X.copy()
     broken[2, 1] = np.nan
-    for method in ("power", "lanczos"):
+    for method in ("power", "lanczos", "online"):
         with pytest.raises(
             ValueError, match=r"^\[principal_eigenvalue\] the Hessian must be finite; got nan"
         ):

@@ -292,9 +292,11 @@ def test_one_scale_for_all_suits_columns_that_share_a_unit():
 
 def test_regression_is_sent_to_batch_methods():
     X, _ = gaussians(n=1000)
-    text = step(ebp.diagnose(X, X[:, 0]), "method")["text"]
+    small = ebp.MLPRegressor((10,), random_state=0)
+    text = step(ebp.diagnose(X, X[:, 0], estimator=small), "method")["text"]
     assert "regression" in text
     assert "Levenberg-Marquardt" in text
+    assert step(ebp.diagnose(X, X[:, 0], estimator=small.set_params(solver="auto")), "method")["ok"]
     wide = ebp.MLPRegressor((500,), random_state=0)
     assert "conjugate gradient" in step(ebp.diagnose(X, X[:, 0], estimator=wide), "method")["text"]
 

@@ -147,4 +147,17 @@ def test_hessians_of_zeros():
         found = curvature.principal_eigenvalue(net, X, T, method)
         assert (found.eigenvalue, found.learning_rate) == (0, np.inf)
     assert curvature.principal_eigenvalue(net, X, T, "online").eigenvalue < 1e-9  # only forgets its start
-    np.testing.assert_array_equal(curvature.spectrum(net, X, T), 0)
+    for k in (None, 1, 2):
+        np.testing.assert_array_equal(curvature.spectrum(net, X, T, k=k), 0)
+
+
+def test_lanczos_does_not_stop_at_the_second_eigenvalue():
+    """Its residual falls below 1 % before the largest has shown up."""
+    rng = np.random.default_rng(73)
+    units, inputs, outputs = (int(rng.integers(*bounds)) for bounds in ((3, 12), (2, 8), (1, 4)))
+    layers = [ebp.layers.Dense(units), ebp.layers.Dense(outputs, "tanh")]
+    net = ebp.Network(layers, inputs, dtype="float64", random_state=73)
+    X, T = rng.standard_normal((60, inputs)), rng.standard_normal((60, outputs))
+    largest = curvature.spectrum(net, X, T)[-1]
+    found = curvature.principal_eigenvalue(net, X, T, "lanczos")
+    assert found.eigenvalue == pytest.approx(largest, rel=1e-4)

@@ -215,3 +215,31 @@ def test_blocks_do_not_matter(rng):
     share = [len(X[k::7]) / len(X) for k in range(7)]
     assert whole[0] == pytest.approx(np.average([p[0] for p in parts], weights=share), rel=1e-12)
     assert_close(whole[1], np.average([p[1] for p in parts], axis=0, weights=share), 1e-11)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize(("shrink", "unit"), [(1e-8, 1.0), (1.0, 1e9), (1e-9, 1e6)])
+def test_the_scale_of_the_start_and_of_the_targets_does_not_end_the_search(method, shrink, unit):
+    """A linear network far from its solution: no stop is a convergence before it is there."""
+    rng = np.random.default_rng(0)
+    X = rng.uniform(-1, 1, (100, 2))
+    T = unit * (np.sin(3 * X[:, :1]) * X[:, 1:] + 2)
+    net = ebp.Network([ebp.layers.Dense(1, "identity")], 2, dtype="float64", random_state=0)
+    net.parameters[:] *= shrink
+    result = ebp.optimize.fit(net, X, T, method)
+    design = np.hstack([X, np.ones((100, 1))])
+    least = 0.5 * np.linalg.lstsq(design, T, rcond=None)[1][0] / 100
+    assert result.success
+    assert result.fun == pytest.approx(least, rel=1e-6)
+
+
+def test_undamped_steps_that_run_off_are_no_convergence():
+    """Beside parameters of 10^12 any step is small; that alone is no sign of a minimum."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((100, 2))
+    T = np.sin(3 * X[:, :1]) * X[:, 1:]
+    for seed in range(20):
+        layers = [ebp.layers.Dense(5), ebp.layers.Dense(1, "identity")]
+        net = ebp.Network(layers, 2, dtype="float64", random_state=seed)
+        result = ebp.optimize.fit(net, X, T, "gauss_newton", weight_decay=1e-2, max_iter=200)
+        assert not result.success or np.abs(result.jac).max() < 1e-3, seed

@@ -85,9 +85,9 @@ class Search:
 
         def iteration(intermediate_result: OptimizeResult) -> bool:
             nonlocal started
-            # without the penalty, as the other solvers have it
-            loss = self.network.loss(Z, T, weights) if options.alpha else float(intermediate_result.fun)
-            logs = {"loss": loss, **pace(started, n_samples)}
+            logs = {"loss": float(intermediate_result.fun), **pace(started, n_samples)}
+            if options.alpha:  # the loss is without the penalty, as the other solvers have it
+                logs |= {"objective": logs["loss"], "loss": self.network.loss(Z, T, weights)}
             ends = course.epoch_done(logs, n_samples)
             started = time.perf_counter()
             return ends

@@ -30,7 +30,7 @@ RUNNING_BELOW = 100  # rows when partial_fit makes its rule; with fewer, SDLM up
 
 
 def learns_from_parts(estimator: Any) -> bool:
-    """Whether the solver can learn from parts of the samples; if not, AttributeError, as scikit-learn asks."""
+    """Whether the solver can learn from parts of the samples; else AttributeError, as scikit-learn asks."""
     if estimator.solver in BATCH_SOLVERS:
         raise AttributeError(
             f"[{type(estimator).__name__}.partial_fit] solver must be 'auto', 'sdlm' or 'sgd', which learn "

@@ -228,7 +228,7 @@ class _Stopping:
     def improved(self, logs: dict[str, float]) -> bool:
         """Take in the logs of an epoch. A better score counts, and an equal one with a lower loss."""
         score = logs.get("validation_score", 0.0)
-        loss = logs.get("validation_loss", logs["loss"])
+        loss = logs.get("validation_loss", logs.get("objective", logs["loss"]))
         better = score > self._best_score + self._tol or (
             score >= self._best_score and loss < self._best_loss - self._tol
         )

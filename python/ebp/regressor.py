@@ -92,8 +92,9 @@ default="sdlm"
         which a new network starts from, play no part.
     callbacks : callable, list of callables or None, default=None
         Called as `callback(estimator, epoch, logs)` after each epoch; logs has "loss", "seconds",
-        "samples_per_second", unless a batch solver has no rate "learning_rate", and with early_stopping
-        "validation_loss" and "validation_score". Training stops if one returns a true value.
+        "samples_per_second", unless a batch solver has no rate "learning_rate" and then, with alpha,
+        "objective", the loss with the penalty, and with early_stopping "validation_loss" and
+        "validation_score". Training stops if one returns a true value.
     verbose : {0, 1, 2}, default=0
         1: progress bar. 2: a line per epoch.
     random_state : int, RandomState, Generator or None, default=None

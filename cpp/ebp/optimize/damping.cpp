@@ -1,5 +1,6 @@
 #include "ebp/optimize/damping.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -15,8 +16,10 @@ constexpr int kMostSystems = 30;
 
 bool TrustRegionDamping::propose(StepSolver& solver, const StepPoint& at, Vector& step) {
   if (!started_) {
-    radius_ = at.scale.cwiseProduct(at.x).norm();
-    if (radius_ == 0) radius_ = at.scale.norm();
+    // J'J, scaled, has no eigenvalue above n, so that the steepest descent to the model's minimum is no
+    // shorter than this share of the gradient.
+    const double descent = at.gradient.cwiseQuotient(at.scale).norm() / double(at.x.size());
+    radius_ = std::max(at.scale.cwiseProduct(at.x).norm(), descent);
     started_ = true;
   }
   const auto length_at = [&](double mu) {

@@ -55,9 +55,9 @@ class NielsenDamping : public Damping {
 };
 
 // mu such that |D step| is the radius of the region in which the linear model is trusted, or next to 0 where
-// the step is shorter anyway (More 1978). The radius starts from |D x|; it is quartered, from the length of
-// the step, where the gain ratio is below 1/4, and doubled where it is above 3/4 for a step as long as the
-// radius. Some systems a step, which factorisations solve quickly.
+// the step is shorter anyway (More 1978). The radius starts from |D x| or |D^-1 J'r| / n; it is quartered,
+// from the length of the step, where the gain ratio is below 1/4, and doubled where it is above 3/4 for a
+// step as long as the radius. Some systems a step, which factorisations solve quickly.
 class TrustRegionDamping : public Damping {
  public:
   bool propose(StepSolver& solver, const StepPoint& at, Vector& step) override;

@@ -1,7 +1,5 @@
 #include "ebp/optimize/gauss_newton.h"
 
-#include <cmath>
-
 namespace ebp::optimize {
 namespace {
 
@@ -26,10 +24,7 @@ LeastSquaresResult gauss_newton(LeastSquares& problem, const Vector& x, StepSolv
     solver.prepare(problem, result.residuals, result.gradient, model.scale());
     if (!solver.solve(0, step)) return stop(Stop::kSingular);
     const double slope = result.gradient.dot(step);
-    // Undamped steps may run off along a flat direction, to where any step is small beside x.
-    const bool step_small =
-        model.step_small(step) && model.gradient_small(std::sqrt(options.gradient_tolerance));
-    const bool lost = -slope / 2 <= kRounding * result.cost();
+    const bool step_small = model.step_small(step), lost = -slope / 2 <= kRounding * result.cost();
     if (!(slope < 0)) return stop(lost ? Stop::kDecrease : Stop::kSingular);
     double factor = 1, decrease = model.decrease(step);
     for (int k = 0; k < kMostHalvings && decrease < -options.smallest_slope * factor * slope; ++k) {

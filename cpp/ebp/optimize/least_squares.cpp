@@ -19,7 +19,7 @@ LinearModel::LinearModel(LeastSquares& problem, const LeastSquaresOptions& optio
 bool LinearModel::begin(const Vector& x) {
   problem_.residuals(x, trial_r_);
   ++result_.counts.values;
-  result_.x = x;
+  result_.x = first_x_ = x;
   result_.residuals = trial_r_;
   first_norm_ = trial_r_.norm();
   return std::isfinite(result_.cost()) && move(x, result_.residuals);
@@ -42,10 +42,10 @@ bool LinearModel::move(const Vector& x, const Vector& r) {
   return true;
 }
 
-bool LinearModel::gradient_small(double tolerance) const {
+bool LinearModel::gradient_small() const {
   const double r_norm = result_.residuals.norm();
   if (r_norm <= options_.zero_tolerance * first_norm_) return true;
-  return (result_.gradient.array().abs() <= tolerance * r_norm * norms_.array()).all();
+  return (result_.gradient.array().abs() <= options_.gradient_tolerance * r_norm * norms_.array()).all();
 }
 
 double LinearModel::promised(const Vector& step) {
@@ -62,7 +62,8 @@ double LinearModel::decrease(const Vector& step) {
 }
 
 bool LinearModel::step_small(const Vector& step) const {
-  const double length = scale_.cwiseProduct(result_.x).norm();
+  const double most = kFar * (scale_.cwiseProduct(first_x_).norm() + scale_.norm());
+  const double length = std::min(scale_.cwiseProduct(result_.x).norm(), most);
   return scale_.cwiseProduct(step).norm() <= options_.step_tolerance * length;
 }
 

@@ -14,7 +14,8 @@ struct LeastSquaresOptions {
   double gradient_tolerance = 1e-10;
   // and in any case |r| <= zero_tolerance |r at the start|: the residuals are 0
   double zero_tolerance = 1e-20;
-  // |D step| <= step_tolerance |D x|
+  // |D step| <= step_tolerance |D x|, where |D x| counts up to a thousand times |D x at the start| + |D|:
+  // undamped steps may run off along a flat direction, to where any step is small beside x
   double step_tolerance = 1e-10;
   // decrease and promised decrease of |r|^2 / 2 both <= decrease_tolerance |r|^2 / 2
   double decrease_tolerance = std::numeric_limits<double>::epsilon();
@@ -52,8 +53,7 @@ class LinearModel {
   bool begin(const Vector& x);
   // The same at a point whose residuals are known.
   bool move(const Vector& x, const Vector& r);
-  bool gradient_small() const { return gradient_small(options_.gradient_tolerance); }
-  bool gradient_small(double tolerance) const;
+  bool gradient_small() const;
   // The decrease of |r|^2 / 2 that a step (n) promises.
   double promised(const Vector& step);
   // The decrease of |r|^2 / 2 by a step (n); -infinity where r is not finite.
@@ -68,7 +68,9 @@ class LinearModel {
   LeastSquares& problem_;
   const LeastSquaresOptions& options_;
   LeastSquaresResult& result_;
+  static constexpr double kFar = 1e3;
   double first_norm_ = 0;  // |r at the start|
+  Vector first_x_;
   Vector norms_, scale_, trial_x_, trial_r_;
 };
 
