@@ -79,8 +79,8 @@ def principal_eigenvalue(
     hessian : {"exact", "gauss_newton", "finite_difference"}, default="exact"
         Which matrix, see `curvature.hessian`; "online" has the exact one only.
     tol : float, default=1e-4
-        "power" and "lanczos" end at |HΨ - λΨ| <= tol |λ| for Ψ of length 1, which bounds the relative error
-        of λ.
+        Relative error of λ at which "power" and "lanczos" end, as bounded by the residual |HΨ - λΨ| for Ψ of
+        length 1 or, for "lanczos", from 3 tol |λ| on by its square over the distance to the next eigenvalue.
     max_iter : int, default=None
         Most products; None: 1000 for "power", 300 for "lanczos".
     gamma : float or array-like of shape (n_presentations,), default=0.1
