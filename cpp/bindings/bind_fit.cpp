@@ -114,7 +114,7 @@ py::dict fit_least_squares(GuardedNetwork<T>& network, Array<T> theta, const Arr
   options.max_iterations = max_iter;
   options.scale_columns = false;
   options.linear.solver = solver == "cholesky" ? LinearSolver::kCholesky : LinearSolver::kConjugateGradient;
-  options.linear.smallest_eigenvalue = smallest_eigenvalue;
+  options.linear.smallest_eigenvalue = options.rounding = smallest_eigenvalue;
   Arguments<T> arguments(network, theta, x, t, weights, weight_decay, n_threads);
   fit::NetworkLeastSquares<T> problem(arguments.task, solver == "cholesky");
   const double total = problem.total_weight();

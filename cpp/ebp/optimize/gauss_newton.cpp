@@ -4,8 +4,6 @@ namespace ebp::optimize {
 namespace {
 
 constexpr int kMostHalvings = 60;
-// A promise below this share of the sum of squares is lost in its rounding.
-constexpr double kRounding = 1e-13;
 
 }  // namespace
 
@@ -24,7 +22,7 @@ LeastSquaresResult gauss_newton(LeastSquares& problem, const Vector& x, StepSolv
     solver.prepare(problem, result.residuals, result.gradient, model.scale());
     if (!solver.solve(0, step)) return stop(Stop::kSingular);
     const double slope = result.gradient.dot(step);
-    const bool step_small = model.step_small(step), lost = -slope / 2 <= kRounding * result.cost();
+    const bool step_small = model.step_small(step), lost = model.lost_in_rounding(-slope / 2);
     if (!(slope < 0)) return stop(lost ? Stop::kDecrease : Stop::kSingular);
     double factor = 1, decrease = model.decrease(step);
     for (int k = 0; k < kMostHalvings && decrease < -options.smallest_slope * factor * slope; ++k) {

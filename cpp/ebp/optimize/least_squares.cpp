@@ -72,4 +72,9 @@ bool LinearModel::decrease_small(double decrease, double promised) const {
   return std::abs(decrease) <= enough && promised <= enough;
 }
 
+bool LinearModel::lost_in_rounding(double promised) const {
+  const double here = result_.cost(), first = 0.5 * first_norm_ * first_norm_;
+  return promised <= options_.rounding * std::sqrt(here * std::max(here, first));
+}
+
 }  // namespace ebp::optimize

@@ -30,6 +30,9 @@ struct LeastSquaresOptions {
   // |J_i|^2 at the start. The first is indifferent to units. The second suits problems whose parameters have
   // the same unit: there a short column, as that of a unit that saturates, is no reason for long steps.
   bool scale_columns = true;
+  // Gauss-Newton: relative rounding of the residuals' terms; a decrease of |r|^2 / 2 below rounding times the
+  // root of |r|^2 / 2 here and at the start, at least here, cannot be told from noise
+  double rounding = 1e-13;
   // kept within these bounds (Ceres)
   double smallest_scale = 1e-12, largest_scale = 1e32;
   StepSolverOptions linear;
@@ -60,6 +63,7 @@ class LinearModel {
   double decrease(const Vector& step);
   bool step_small(const Vector& step) const;
   bool decrease_small(double decrease, double promised) const;
+  bool lost_in_rounding(double promised) const;
   // Moves to the point of the last decrease().
   bool take() { return move(Vector(trial_x_), Vector(trial_r_)); }
   const Vector& scale() const { return scale_; }
