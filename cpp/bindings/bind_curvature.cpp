@@ -24,15 +24,6 @@ Hessian kind_of(const std::string& method) {
   return kinds.at(method);
 }
 
-template <class T>
-Batch<T> batch_of(GuardedNetwork<T>& guarded, const Array<T>& x, const Array<T>& t, const Weights<T>& weights,
-                  const char* function) {
-  const Index n = require_rows(x, -1, guarded.network().n_inputs(), function, "X");
-  require_rows(t, n, guarded.network().n_outputs(), function, "T");
-  if (weights) require_size(*weights, n, function, "sample_weight");
-  return {n, x.data(), t.data(), weights ? weights->data() : nullptr};
-}
-
 // The sum of the losses and its gradient.
 template <class T>
 py::tuple bound_loss_and_gradient(GuardedNetwork<T>& guarded, const Array<T>& x, const Array<T>& t,

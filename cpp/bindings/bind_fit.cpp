@@ -30,13 +30,8 @@ struct Arguments {
 
   Arguments(GuardedNetwork<T>& guarded, Array<T>& theta_array, const Array<T>& x, const Array<T>& t,
             const std::optional<Array<T>>& weights, double weight_decay, Index n_threads)
-      : task{guarded.network(), {}, weight_decay, n_threads, Signals()} {
-    const Network<T>& network = task.network;
-    const Index n = require_rows(x, -1, network.n_inputs(), "fit", "X");
-    require_rows(t, n, network.n_outputs(), "fit", "T");
-    if (weights) require_size(*weights, n, "fit", "sample_weight");
-    require_size(theta_array, network.n_parameters(), "fit", "theta");
-    task.batch = {n, x.data(), t.data(), weights ? weights->data() : nullptr};
+      : task{guarded.network(), batch_of(guarded, x, t, weights, "fit"), weight_decay, n_threads, Signals()} {
+    require_size(theta_array, guarded.network().n_parameters(), "fit", "theta");
     theta = theta_array.mutable_data();
     start = Eigen::Map<const Eigen::Matrix<T, Eigen::Dynamic, 1>>(theta, theta_array.size())
                 .template cast<double>();
@@ -66,14 +61,8 @@ py::dict fit_minimize(GuardedNetwork<T>& network, Array<T> theta, const Array<T>
                       Index n_threads, double gradient_tolerance, double step_tolerance,
                       double decrease_tolerance, Index max_iter, double c1, double c2, Index max_line_search,
                       const std::string& beta, Index memory, bool initial_scaling) {
-  DescentOptions options;
-  options.gradient_tolerance = gradient_tolerance;
-  options.step_tolerance = step_tolerance;
-  options.decrease_tolerance = decrease_tolerance;
-  options.max_iterations = max_iter;
-  options.line_search.c1 = c1;
-  options.line_search.c2 = c2;
-  options.line_search.max_evaluations = max_line_search;
+  const DescentOptions options = descent_options(gradient_tolerance, step_tolerance, decrease_tolerance,
+                                                 max_iter, c1, c2, max_line_search);
   Arguments<T> arguments(network, theta, x, t, weights, weight_decay, n_threads);
   fit::NetworkObjective<T> objective(arguments.task, solver == "cholesky");
   std::unique_ptr<Direction> direction;
@@ -82,13 +71,7 @@ py::dict fit_minimize(GuardedNetwork<T>& network, Array<T> theta, const Array<T>
     return descend(objective, arguments.start, *direction, options, callback_of(callback));
   });
   arguments.keep(result.point.x);
-  py::dict summary = summary_of(result.stop, result.iterations, result.counts);
-  summary["fun"] = result.point.value;
-  summary["jac"] = array_of(result.point.gradient);
-  summary["njev"] = result.counts.values;
-  if (const auto* bfgs = dynamic_cast<const BfgsDirection*>(direction.get()))
-    summary["hess_inv"] = array_of(bfgs->inverse_hessian());
-  return summary;
+  return summary_of(result, *direction);
 }
 
 // callback(iteration, x, mean loss, its gradient) for sums of squares of this total weight.

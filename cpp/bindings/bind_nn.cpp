@@ -51,23 +51,6 @@ std::vector<Array<T>> activations(GuardedNetwork<T>& self, const Array<T>& x) {
   return outputs;
 }
 
-// Rows x and t, and weights or None, checked; n is their number.
-template <class T>
-struct Batch {
-  Index n;
-  const T *x, *t, *weights;
-
-  Batch(GuardedNetwork<T>& self, const Array<T>& X, const Array<T>& t_rows, const std::optional<Array<T>>& w,
-        const char* function)
-      : n(require_rows(X, -1, self.network().n_inputs(), function, "X")),
-        x(X.data()),
-        t(t_rows.data()),
-        weights(w ? w->data() : nullptr) {
-    require_rows(t_rows, n, self.network().n_outputs(), function, "T");
-    if (w) require_size(*w, n, function, "sample_weight");
-  }
-};
-
 // Sums over rows of gradients or of diagonal second derivatives.
 template <class T>
 Array<T> summed(GuardedNetwork<T>& self, const Batch<T>& batch,
@@ -114,7 +97,7 @@ void bind_one(py::module_& m, const char* name) {
       .def(
           "losses",
           [](N& self, const A& x, const A& t) {
-            const Batch<T> batch(self, x, t, std::nullopt, "losses");
+            const Batch<T> batch = batch_of<T>(self, x, t, std::nullopt, "losses");
             A losses(batch.n);
             T* to = losses.mutable_data();
             self.read([&](const Network<T>& network) { network.losses(batch.n, batch.x, batch.t, to); });
@@ -124,14 +107,14 @@ void bind_one(py::module_& m, const char* name) {
       .def(
           "gradient",
           [](N& self, const A& x, const A& t, const Weights& weights) {
-            return summed<T>(self, Batch<T>(self, x, t, weights, "gradient"), &Network<T>::gradient);
+            return summed<T>(self, batch_of(self, x, t, weights, "gradient"), &Network<T>::gradient);
           },
           py::arg("x").noconvert(), py::arg("t").noconvert(), py::arg("weights").noconvert() = py::none(),
           "The sum over rows.")
       .def(
           "curvature",
           [](N& self, const A& x, const A& t, const Weights& weights) {
-            return summed<T>(self, Batch<T>(self, x, t, weights, "curvature"), &Network<T>::curvature);
+            return summed<T>(self, batch_of(self, x, t, weights, "curvature"), &Network<T>::curvature);
           },
           py::arg("x").noconvert(), py::arg("t").noconvert(), py::arg("weights").noconvert() = py::none(),
           "The sum over rows.")

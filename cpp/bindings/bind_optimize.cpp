@@ -115,14 +115,8 @@ py::dict bound_minimize(const py::object& fun, const Array<double>& x0, const st
                         double gradient_tolerance, double step_tolerance, double decrease_tolerance,
                         Index max_iter, double c1, double c2, Index max_line_search, const std::string& beta,
                         Index memory, bool initial_scaling) {
-  DescentOptions options;
-  options.gradient_tolerance = gradient_tolerance;
-  options.step_tolerance = step_tolerance;
-  options.decrease_tolerance = decrease_tolerance;
-  options.max_iterations = max_iter;
-  options.line_search.c1 = c1;
-  options.line_search.c2 = c2;
-  options.line_search.max_evaluations = max_line_search;
+  const DescentOptions options = descent_options(gradient_tolerance, step_tolerance, decrease_tolerance,
+                                                 max_iter, c1, c2, max_line_search);
   CallableObjective objective(x0.size(), fun, hess, hessp);
   const Vector start = vector_of(x0);
   std::unique_ptr<Direction> direction;
@@ -132,13 +126,8 @@ py::dict bound_minimize(const py::object& fun, const Array<double>& x0, const st
     direction = direction_of(method, objective, beta, memory, initial_scaling);
     result = descend(objective, start, *direction, options, callback_of(callback));
   }
-  py::dict summary = summary_of(result.stop, result.iterations, result.counts);
+  py::dict summary = summary_of(result, *direction);
   summary["x"] = array_of(result.point.x);
-  summary["fun"] = result.point.value;
-  summary["jac"] = array_of(result.point.gradient);
-  summary["njev"] = result.counts.values;
-  if (const auto* bfgs = dynamic_cast<const BfgsDirection*>(direction.get()))
-    summary["hess_inv"] = array_of(bfgs->inverse_hessian());
   return summary;
 }
 

@@ -4,12 +4,13 @@
 #include <atomic>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <shared_mutex>
 #include <thread>
 #include <utility>
 
 #include "bindings/arrays.h"
-#include "ebp/nn/network.h"
+#include "ebp/nn/batch.h"
 
 namespace ebp::bindings {
 
@@ -68,5 +69,15 @@ class GuardedNetwork {
   std::mutex turnstile_;  // passed on the way to the lock, so that readers cannot keep a trainer out for ever
   std::atomic<std::thread::id> trainer_{};
 };
+
+// Rows x, targets t, and weights or None, checked against the network.
+template <class T>
+Batch<T> batch_of(GuardedNetwork<T>& guarded, const Array<T>& x, const Array<T>& t,
+                  const std::optional<Array<T>>& weights, const char* function) {
+  const Index n = require_rows(x, -1, guarded.network().n_inputs(), function, "X");
+  require_rows(t, n, guarded.network().n_outputs(), function, "T");
+  if (weights) require_size(*weights, n, function, "sample_weight");
+  return {n, x.data(), t.data(), weights ? weights->data() : nullptr};
+}
 
 }  // namespace ebp::bindings

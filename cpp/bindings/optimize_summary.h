@@ -1,4 +1,4 @@
-// What the bindings of the optimisers share: callbacks, the choice of directions, and results.
+// What the bindings of the optimisers share: options, callbacks, the choice of directions, and results.
 #pragma once
 
 #include <memory>
@@ -45,6 +45,31 @@ inline py::dict summary_of(optimize::Stop stop, Index iterations, const optimize
   return py::dict("stop"_a = name_of(stop), "message"_a = reason_of(stop), "success"_a = converged(stop),
                   "nit"_a = iterations, "nfev"_a = counts.values, "nhev"_a = counts.hessians,
                   "status"_a = int(stop));
+}
+
+// The result of a search along directions but for x, which the callers have in types of their own.
+inline py::dict summary_of(const optimize::DescentResult& result, const optimize::Direction& direction) {
+  py::dict summary = summary_of(result.stop, result.iterations, result.counts);
+  summary["fun"] = result.point.value;
+  summary["jac"] = array_of(result.point.gradient);
+  summary["njev"] = result.counts.values;
+  if (const auto* bfgs = dynamic_cast<const optimize::BfgsDirection*>(&direction))
+    summary["hess_inv"] = array_of(bfgs->inverse_hessian());
+  return summary;
+}
+
+inline optimize::DescentOptions descent_options(double gradient_tolerance, double step_tolerance,
+                                                double decrease_tolerance, Index max_iterations, double c1,
+                                                double c2, Index max_evaluations) {
+  optimize::DescentOptions options;
+  options.gradient_tolerance = gradient_tolerance;
+  options.step_tolerance = step_tolerance;
+  options.decrease_tolerance = decrease_tolerance;
+  options.max_iterations = max_iterations;
+  options.line_search.c1 = c1;
+  options.line_search.c2 = c2;
+  options.line_search.max_evaluations = max_evaluations;
+  return options;
 }
 
 inline std::unique_ptr<optimize::Direction> direction_of(const std::string& method,

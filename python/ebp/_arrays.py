@@ -69,6 +69,14 @@ def checked_weights(value: Any, size: int, dtype: np.dtype, function: str) -> np
     return weights
 
 
+def checked_mean_weights(value: Any, size: int, dtype: np.dtype, function: str) -> np.ndarray:
+    """The same for a mean, which needs a weight that is positive."""
+    weights = checked_weights(value, size, dtype, function)
+    if not weights.any():
+        raise ValueError(f"[{function}] some sample_weight must be positive; got zeros only")
+    return weights
+
+
 def checked_order(order: Any, n: int) -> np.ndarray:
     """A copy of `order` as row indices, None for all rows in turn; the core checks their range, once."""
     if order is None:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ebp import _core, _initialization
-from ebp._arrays import as_rows, checked_shape, checked_weights
+from ebp._arrays import as_rows, checked_mean_weights, checked_shape
 from ebp.layers import Layer
 from ebp.losses import Loss, checked_loss, loss_name, loss_options
 
@@ -161,9 +161,7 @@ class FeedForward:
             raise ValueError("[loss] X must have at least one row; got 0")
         if sample_weight is None:
             return float(losses.mean())
-        weights = checked_weights(sample_weight, len(losses), np.dtype(np.float64), "loss")
-        if not weights.any():
-            raise ValueError("[loss] some sample_weight must be positive; got zeros only")
+        weights = checked_mean_weights(sample_weight, len(losses), np.dtype(np.float64), "loss")
         return float(np.average(losses, weights=weights))
 
     def gradient(self, X: Any, T: Any) -> np.ndarray:

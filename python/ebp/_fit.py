@@ -9,7 +9,7 @@ import numpy as np
 from scipy.optimize import OptimizeResult
 
 from ebp import _core
-from ebp._arrays import as_rows, checked_weights
+from ebp._arrays import as_rows, checked_mean_weights
 from ebp._optimize_inputs import (
     LINE_SEARCH_OPTIONS,
     UNUSED_OPTIONS,
@@ -212,10 +212,7 @@ def _data(
         raise ValueError(f"[fit] T must have as many rows as X, {len(rows)}; got {len(targets)}")
     if sample_weight is None:
         return rows, targets, None
-    weights = checked_weights(sample_weight, len(rows), net.dtype, "fit")
-    if not weights.any():
-        raise ValueError("[fit] some sample_weight must be positive; got zeros only")
-    return rows, targets, weights
+    return rows, targets, checked_mean_weights(sample_weight, len(rows), net.dtype, "fit")
 
 
 def _shown(net: Network, stopper: Callable[..., bool] | None) -> Callable[..., bool] | None:

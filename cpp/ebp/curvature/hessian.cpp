@@ -242,28 +242,11 @@ void hessian_diagonal(const Network<T>& network, const T* theta, const Batch<T>&
             });
 }
 
-template <class T>
-void backpropagated_diagonal(const Network<T>& network, const T* theta, const Batch<T>& batch,
-                             Index n_threads, T* h) {
-  const Blocks<T> blocks(network, batch);
-  parallel_sum(n_threads, blocks.size(), network.n_parameters(), h, [&](Index, Share share, T* sum) {
-    Tape<T> tape(network, blocks.rows());
-    for (Index b = share.begin; b < share.end; ++b) {
-      const Batch<T> block = blocks[b];
-      tape.add_curvature(block.n, theta, block.x, block.t, block.weights, sum);
-    }
-  });
-}
-
 template void hessian(const Network<float>&, const float*, const Batch<float>&, Hessian, Index, float*);
 template void hessian(const Network<double>&, const double*, const Batch<double>&, Hessian, Index, double*);
 template void hessian_diagonal(const Network<float>&, const float*, const Batch<float>&, Hessian, Index,
                                float*);
 template void hessian_diagonal(const Network<double>&, const double*, const Batch<double>&, Hessian, Index,
                                double*);
-template void backpropagated_diagonal(const Network<float>&, const float*, const Batch<float>&, Index,
-                                      float*);
-template void backpropagated_diagonal(const Network<double>&, const double*, const Batch<double>&, Index,
-                                      double*);
 
 }  // namespace ebp

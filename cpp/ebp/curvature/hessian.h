@@ -23,9 +23,4 @@ template <class T>
 void hessian_diagonal(const Network<T>& network, const T* theta, const Batch<T>& batch, Hessian kind,
                       Index n_threads, T* h);
 
-// h (p), overwritten: the recursion (54)-(58), one pass back.
-template <class T>
-void backpropagated_diagonal(const Network<T>& network, const T* theta, const Batch<T>& batch,
-                             Index n_threads, T* h);
-
 }  // namespace ebp

@@ -20,7 +20,7 @@ class HessianProduct {
  public:
   // theta (p) is copied; the batch's arrays must stay as they are while the object lives.
   HessianProduct(const Network<T>& network, const T* theta, const Batch<T>& batch, Hessian kind,
-                 Index n_threads, Index most_kept = Index(1) << 30);
+                 Index n_threads, Index most_kept = kMostKept);
 
   // product (p), overwritten, = H v; may be called from several threads at a time.
   void apply(const T* v, T* product) const;

@@ -8,6 +8,9 @@
 
 namespace ebp {
 
+// Bytes of states that are kept between passes; beyond, they are computed anew.
+inline constexpr Index kMostKept = Index(1) << 30;
+
 // The states of some rows at theta: the output of every module and, if asked for, the gradient there.
 // theta and the batch must stay as they are while the object lives; const members may run in any number of
 // threads at a time.

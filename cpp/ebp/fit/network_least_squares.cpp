@@ -6,13 +6,6 @@
 #include "ebp/curvature/hessian.h"
 
 namespace ebp::fit {
-namespace {
-
-// Bytes of states that are kept between products.
-constexpr Index kMostKept = Index(1) << 30;
-
-}  // namespace
-
 template <class T>
 NetworkLeastSquares<T>::NetworkLeastSquares(const Task<T>& task, bool normal)
     : at_(task),

@@ -7,8 +7,6 @@
 namespace ebp::fit {
 namespace {
 
-// Bytes of states that are kept between products with the Hessian.
-constexpr Index kMostKept = Index(1) << 30;
 // Rounding of a mean loss, in units of the type's precision.
 constexpr double kRoundings = 45;
 

@@ -23,8 +23,25 @@ double loss_and_gradient(const Network<T>& network, const T* theta, const Batch<
   return total;
 }
 
+template <class T>
+void backpropagated_diagonal(const Network<T>& network, const T* theta, const Batch<T>& batch,
+                             Index n_threads, T* h) {
+  const Blocks<T> blocks(network, batch);
+  parallel_sum(n_threads, blocks.size(), network.n_parameters(), h, [&](Index, Share share, T* sum) {
+    Tape<T> tape(network, blocks.rows());
+    for (Index b = share.begin; b < share.end; ++b) {
+      const Batch<T> block = blocks[b];
+      tape.add_curvature(block.n, theta, block.x, block.t, block.weights, sum);
+    }
+  });
+}
+
 template double loss_and_gradient(const Network<float>&, const float*, const Batch<float>&, Index, float*);
 template double loss_and_gradient(const Network<double>&, const double*, const Batch<double>&, Index,
                                   double*);
+template void backpropagated_diagonal(const Network<float>&, const float*, const Batch<float>&, Index,
+                                      float*);
+template void backpropagated_diagonal(const Network<double>&, const double*, const Batch<double>&, Index,
+                                      double*);
 
 }  // namespace ebp

@@ -81,4 +81,10 @@ template <class T>
 double loss_and_gradient(const Network<T>& network, const T* theta, const Batch<T>& batch, Index n_threads,
                          T* g);
 
+// h (p), overwritten: the sum over rows of weight times the diagonal second derivatives at theta (p) by the
+// recursion (54)-(58), one pass back.
+template <class T>
+void backpropagated_diagonal(const Network<T>& network, const T* theta, const Batch<T>& batch,
+                             Index n_threads, T* h);
+
 }  // namespace ebp

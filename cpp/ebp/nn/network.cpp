@@ -6,6 +6,7 @@
 #include "ebp/nn/batch.h"
 
 namespace ebp {
+
 template <class T>
 Network<T>::Network(Index n_inputs, std::shared_ptr<const Loss<T>> loss)
     : n_inputs_(n_inputs), loss_(std::move(loss)) {
@@ -83,22 +84,12 @@ void Network<T>::losses(Index n, const T* x, const T* t, T* losses) const {
 
 template <class T>
 void Network<T>::gradient(Index n, const T* x, const T* t, const T* weights, T* g) const {
-  Tape<T> tape(*this, largest_block(*this, n));
-  std::fill_n(g, n_parameters(), T(0));
-  for_blocks(*this, n, [&](Index start, Index rows) {
-    tape.add_gradient(rows, theta_.data(), x + start * n_inputs(), t + start * n_outputs(),
-                      weights ? weights + start : nullptr, g, nullptr);
-  });
+  loss_and_gradient(*this, theta_.data(), {n, x, t, weights}, 1, g);
 }
 
 template <class T>
 void Network<T>::curvature(Index n, const T* x, const T* t, const T* weights, T* h) const {
-  Tape<T> tape(*this, largest_block(*this, n));
-  std::fill_n(h, n_parameters(), T(0));
-  for_blocks(*this, n, [&](Index start, Index rows) {
-    tape.add_curvature(rows, theta_.data(), x + start * n_inputs(), t + start * n_outputs(),
-                       weights ? weights + start : nullptr, h);
-  });
+  backpropagated_diagonal(*this, theta_.data(), {n, x, t, weights}, 1, h);
 }
 
 template <class T>

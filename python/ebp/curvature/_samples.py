@@ -8,7 +8,7 @@ import numpy as np
 from scipy.sparse.linalg import LinearOperator
 
 from ebp import _core
-from ebp._arrays import checked_weights
+from ebp._arrays import checked_mean_weights
 from ebp._options import check_number
 from ebp.network import Network
 
@@ -44,10 +44,8 @@ class Samples:
         self.weights = None
         self.total = float(len(self.X))
         if sample_weight is not None:
-            self.weights = checked_weights(sample_weight, len(self.X), net.dtype, function)
+            self.weights = checked_mean_weights(sample_weight, len(self.X), net.dtype, function)
             self.total = float(self.weights.sum(dtype=np.float64))
-            if not self.total > 0:
-                raise ValueError(f"[{function}] some sample_weight must be positive; got zeros only")
         self.n_threads = int(n_threads)
 
     @property
