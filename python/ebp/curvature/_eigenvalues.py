@@ -147,7 +147,9 @@ def principal_eigenvalue(
         check_number(function, "max_iter", limit, 1, integer=True)
         products = samples.products(hessian)
         iterate = power_method if method == "power" else lanczos
-        pair = iterate(lambda v: samples.product(products, v), start, float(tol), int(limit), function)
+        pair = iterate(
+            lambda v: samples.product(products, v), start.astype(net.dtype), float(tol), int(limit), function
+        )
         presented = pair.n_products * len(samples.X)
     rate = 1 / pair.eigenvalue if pair.eigenvalue > 0 else np.inf
     return PrincipalEigenvalue(pair.eigenvalue, pair.eigenvector, rate, pair.history, presented)
