@@ -56,9 +56,69 @@ def literal(state, g, rate, *, factors):
     return rate * factors * g, rate * factors
 
 
+class Centring:
+    """Running means m of the inputs of the dense layers above the first, and what follows from them.
+
+    A layer y = W x + b is trained as y = W (x - m) + c, so that b = c - W m.
+    """
+
+    def __init__(self, mlp, leak):
+        self.mlp, self.leak = mlp, leak
+        self.layers = [k for k, (_, dense, _) in enumerate(mlp.stack) if k > 0 and dense.bias]
+        self.means = {k: np.zeros(mlp.stack[k][1].n_in) for k in self.layers}
+
+    def _split(self, k, vector):
+        where, dense, _ = self.mlp.stack[k]
+        return dense.split(vector[where])
+
+    def _joined(self, k, vector, weights, bias):
+        where, dense, _ = self.mlp.stack[k]
+        vector[where] = dense.join(weights, bias)
+
+    def gradient(self, g):
+        """With respect to (W, c), from that with respect to (W, b)."""
+        g = g.copy()
+        for k in self.layers:
+            weights, bias = self._split(k, g)
+            self._joined(k, g, weights - np.outer(bias, self.means[k]), bias)
+        return g
+
+    def curvatures(self, theta, X, T):
+        """h^p (n, p) of (W, c): the diagonal second derivative of y times (x - m)^2, which is 1 for c."""
+        h = self.mlp.curvatures(theta, X, T)
+        states = self.mlp.states(theta, X)[0]
+        for k in self.layers:
+            for row in range(len(X)):
+                _, at_sum = self._split(k, h[row])
+                self._joined(k, h[row], np.outer(at_sum, (states[k][row] - self.means[k]) ** 2), at_sum)
+        return h
+
+    def step(self, change):
+        """Change of (W, b) for one of (W, c)."""
+        change = change.copy()
+        for k in self.layers:
+            weights, bias = self._split(k, change)
+            self._joined(k, change, weights, bias - weights @ self.means[k])
+        return change
+
+    def follow(self, states, leak):
+        for k in self.layers:
+            self.means[k] = self.means[k] + leak * (states[k].mean(axis=0) - self.means[k])
+
+
+def plain(state, g, rate):
+    return rate * g, np.full_like(g, rate)
+
+
+def sdlm(state, g, rate, *, theta, rows, mu, h, gamma, curvature):
+    """(61) and (62) from the first h on; curvature(theta, rows) is that of the present samples."""
+    h = state["h"] = (1 - gamma) * state.get("h", h) + gamma * curvature(theta, rows)
+    return rate / (h + mu) * g, rate / (h + mu)
+
+
 def train_by(
     mlp, theta, X, T, method, /, *, rate, order=None, sizes=None, rates=None, momentum=0.0,
-    momentum_form="heavy_ball", weight_decay=0.0, sample_weight=None, **options,
+    momentum_form="heavy_ball", weight_decay=0.0, sample_weight=None, centring=None, **options,
 ):  # fmt: skip
     """Updates by `method` after batches of the given sizes; `rates` has the global rate of each presentation.
 
@@ -74,9 +134,15 @@ def train_by(
         rows = order[start : start + size]
         losses.extend(weight[rows] * mlp.losses(theta, X[rows], T[rows]))
         g = (weight[rows, None] * mlp.gradients(theta, X[rows], T[rows])).mean(axis=0)
+        if centring:
+            g, states = centring.gradient(g), mlp.states(theta, X[rows])[0]
         g = g + weight_decay * np.where(mlp.decays, theta, 0.0)
-        change, effective = method(state, g, rates[start], **options)
+        here = {"theta": theta, "rows": rows} if method is sdlm else {}
+        change, effective = method(state, g, rates[start], **here, **options)
         start += size
         velocity = momentum * velocity - (1 - momentum if momentum_form == "averaged" else 1) * change
-        theta = theta + (momentum * velocity - change if momentum_form == "nesterov" else velocity)
+        step = momentum * velocity - change if momentum_form == "nesterov" else velocity
+        theta = theta + (centring.step(step) if centring else step)
+        if centring:
+            centring.follow(states, 1 - (1 - centring.leak) ** size)
     return Trained(theta, np.array(losses), velocity, effective)

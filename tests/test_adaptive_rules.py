@@ -71,6 +71,8 @@ def run(one, make, options, order=None, schedule=None, **keywords):
     more = {} if batches is None else {"batch_size": batches}
     result = net.train_online(X, T, rule, order=order, **more, **keywords)
     first = {"first_rate": rate} if make is Murata else {}
+    if options.pop("center_hidden", False):
+        first["centring"] = oracle.Centring(mlp, 0.01)
     expected = oracle.train_by(mlp, one.parameters(), X, T, method, rate=rate, order=order, sizes=sizes,
                                rates=rates, **options, **first, **keywords)  # fmt: skip
     assert (result.status, result.n_samples) == ("ok", len(order))

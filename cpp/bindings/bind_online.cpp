@@ -209,13 +209,14 @@ void bind_options(py::module_& m) {
   using Method = decltype(RuleOptions::method);
   py::class_<RuleOptions>(m, "RuleOptions")
       .def(py::init([](double learning_rate, double momentum, const std::string& momentum_form,
-                       double weight_decay, const Method& method) {
+                       double weight_decay, double centring_leak, const Method& method) {
              const Momentum form = momentum_form == "heavy_ball" ? Momentum::kHeavyBall
                                    : momentum_form == "nesterov" ? Momentum::kNesterov
                                                                  : Momentum::kAveraged;
-             return RuleOptions{learning_rate, momentum, form, weight_decay, method};
+             return RuleOptions{learning_rate, momentum, form, weight_decay, centring_leak, method};
            }),
-           py::kw_only(), "learning_rate"_a, "momentum"_a, "momentum_form"_a, "weight_decay"_a, "method"_a);
+           py::kw_only(), "learning_rate"_a, "momentum"_a, "momentum_form"_a, "weight_decay"_a,
+           "centring_leak"_a, "method"_a);
 }
 
 // |psi| after each presentation; psi is updated in place.

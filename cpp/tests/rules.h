@@ -11,7 +11,7 @@ namespace ebp::tests {
 inline std::vector<RuleOptions> adaptive_rules(double rate) {
   const auto rule = [rate](auto method, double momentum = 0, double decay = 0,
                            Momentum form = Momentum::kHeavyBall) {
-    return RuleOptions{rate, momentum, form, decay, method};
+    return RuleOptions{rate, momentum, form, decay, 0, method};
   };
   return {rule(MurataOptions{0.1, 0.2, 0.05, rate / 3, 3 * rate}),
           rule(MurataOptions{0.1, 0.2, 0.05, rate / 3, 3 * rate}, 0.5, 0.01, Momentum::kNesterov),

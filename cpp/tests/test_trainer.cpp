@@ -14,11 +14,11 @@ namespace {
 constexpr Index kSamples = 50, kInputs = 7, kOutputs = 3;
 
 RuleOptions sgd(double rate, double momentum = 0, double decay = 0) {
-  return {rate, momentum, Momentum::kHeavyBall, decay, SgdOptions{}};
+  return {rate, momentum, Momentum::kHeavyBall, decay, 0, SgdOptions{}};
 }
 
 RuleOptions sdlm(bool running, bool per_unit, double momentum = 0, double decay = 0) {
-  return {0.01, momentum, Momentum::kHeavyBall, decay, SdlmOptions{0.02, 20, running, 0.05, per_unit}};
+  return {0.01, momentum, Momentum::kHeavyBall, decay, 0, SdlmOptions{0.02, 20, running, 0.05, per_unit}};
 }
 
 template <class T>

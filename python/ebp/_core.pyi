@@ -60,6 +60,7 @@ class RuleOptions:
         momentum: float,
         momentum_form: str,
         weight_decay: float,
+        centring_leak: float,
         method: _Method,
     ) -> None: ...
 

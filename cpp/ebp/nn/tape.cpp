@@ -89,12 +89,22 @@ void Tape<T>::seed_below(const T* t, const T* weights, T* below) const {
 }
 
 template <class T>
+const T* Tape<T>::centred(std::size_t s, const T* x) {
+  if (s >= means_.size() || !means_[s]) return x;
+  const Index i = network_.stages()[s].module->n_inputs();
+  centred_.resize(std::size_t(n_ * i));
+  for (Index row = 0; row < n_; ++row)
+    for (Index k = 0; k < i; ++k) centred_[std::size_t(row * i + k)] = x[row * i + k] - means_[s][k];
+  return centred_.data();
+}
+
+template <class T>
 template <class AfterLast>
 void Tape<T>::backward_through(Pass pass, const T* seed, T* result, AfterLast&& after_last) {
   std::copy_n(seed, n_ * network_.n_outputs(), above_.data());
   for (std::size_t s = outputs_.size(); s-- > 0;) {
     const auto& stage = network_.stages()[s];
-    const T* x = s ? outputs_[s - 1].data() : x_;
+    const T* x = centred(s, s ? outputs_[s - 1].data() : x_);
     (stage.module.get()->*pass)(n_, theta_ + stage.start, x, above_.data(), s ? below_.data() : nullptr,
                                 result + stage.start);
     if (s > 0 && s + 1 == outputs_.size()) after_last(below_.data());

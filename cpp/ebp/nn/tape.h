@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <utility>
 #include <vector>
 
 #include "ebp/base/aligned.h"
@@ -33,6 +34,10 @@ class Tape {
   // Output (n, width) of stage s after forward.
   const T* output(std::size_t s) const { return outputs_[s].data(); }
 
+  // From now on, the passes back give parameters' derivatives as if the inputs of stage s were means[s] (its
+  // inputs) less; null where they are to stay. The means are kept by reference.
+  void centre(std::vector<const T*> means) { means_ = std::move(means); }
+
   // gtheta (p) accumulated from gy = dE/dy (n, o), after forward.
   void backward(const T* gy, T* gtheta);
 
@@ -51,9 +56,13 @@ class Tape {
   // Overwrites the curvature `below` (n, i) the output module where the loss knows it better.
   void seed_below(const T* t, const T* weights, T* below) const;
 
+  // The input x (n, i) of stage s, less its mean.
+  const T* centred(std::size_t s, const T* x);
+
   const Network<T>& network_;
   std::vector<AlignedVector<T>> outputs_;
-  AlignedVector<T> seed_, above_, below_;
+  std::vector<const T*> means_;
+  AlignedVector<T> seed_, above_, below_, centred_;
   Index n_ = 0;
   const T* theta_ = nullptr;
   const T* x_ = nullptr;

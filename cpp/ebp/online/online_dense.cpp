@@ -18,6 +18,8 @@ class OnlineDense final : public OnlineLayer<T> {
               bool running)
       : sigmoid_(sigmoid),
         state_(state),
+        centred_(state.centred_at(start)),
+        centred_input_(std::size_t(centred_ ? size.n_inputs : 0)),
         units_run_(running && state.options.unit_rates()),
         immediate_(std::holds_alternative<MurataOptions>(state.options.method)) {
     const std::size_t outputs = std::size_t(simd::padded<T>(size.n_outputs));
@@ -78,17 +80,22 @@ class OnlineDense final : public OnlineLayer<T> {
   void backward(const T* e, const T* c, T* e_below, T* c_below) override {
     take_error(e, c);
     take_constants();
+    seen_ = centred_ ? centred_input() : x_;
     if (units_run_) refresh_unit_factors();
     if (!e_below) {
       pending_ = x_;
       if (immediate_) finish();
       return;
     }
+    if (centred_) add_mean_totals(T(1));
     if (c)
-      online::backward<Update, true, true>(sweep_, x_, e_below, c_below);
+      online::backward<Update, true, true>(sweep_, seen_, e_below, c_below);
     else
-      online::backward<Update, true, false>(sweep_, x_, e_below, c_below);
+      online::backward<Update, true, false>(sweep_, seen_, e_below, c_below);
     online::update_bias<Rule, kMomentum>(sweep_);
+    if (!centred_) return;
+    add_mean_totals(T(-1));
+    centred_->follow(x_, T(state_.options.centring_leak));
   }
 
  private:
@@ -105,6 +112,25 @@ class OnlineDense final : public OnlineLayer<T> {
     }
   }
 
+  // x - m
+  const T* centred_input() {
+    const T *x = x_, *mean = centred_->mean.data();
+    T* to = centred_input_.data();
+    simd::for_lanes<T>(sweep_.n_inputs, [=](Index i, auto lanes) {
+      lanes.store(to + i, lanes.load(x + i) - lanes.load(mean + i));
+    });
+    return to;
+  }
+
+  // b changes by dc - dW m: beforehand by W m, and then by -W m with the new W.
+  void add_mean_totals(T sign) {
+    T* const bias = sweep_.weights + sweep_.bias_start();
+    const T* const mean = centred_->mean.data();
+    online::products<online::NoUpdate<T>>(sweep_, mean, mean, [=](Index j, Pack<T> total, auto lanes) {
+      lanes.store(bias + j, lanes.load(bias + j) + sign * total);
+    });
+  }
+
   // Of the present sample: where the update is put off, they may be others by then.
   void take_constants() {
     if (version_ == state_.version()) return;
@@ -115,7 +141,7 @@ class OnlineDense final : public OnlineLayer<T> {
   // (62) and (61) for the mean over a unit's weights and bias, hy (sum of squared inputs + 1) / count
   void refresh_unit_factors() {
     Pack<T> squares{};
-    const T* x = x_;
+    const T* x = seen_;
     simd::for_lanes<T>(sweep_.n_inputs, [&](Index i, auto lanes) {
       const Pack<T> input = lanes.load(x + i);
       squares += input * input;
@@ -133,7 +159,10 @@ class OnlineDense final : public OnlineLayer<T> {
   RuleState<T>& state_;
   online::Sweep<T> sweep_;
   AlignedVector<T> output_, slope_, delta_, hy_, unit_factors_, unit_curvature_;
+  Centred<T>* centred_;  // null unless the layer's inputs are centred
+  AlignedVector<T> centred_input_;
   const T* x_ = nullptr;        // input of the present sample
+  const T* seen_ = nullptr;     // what the weights learn from: the input, less its mean if it is centred
   const T* pending_ = nullptr;  // input of the sample whose update was put off
   Index version_ = -1;          // of the constants
   bool units_run_;              // a unit's mean curvature follows (62)

@@ -3,10 +3,30 @@
 #include <algorithm>
 #include <cmath>
 
+#include "ebp/base/blas.h"
 #include "ebp/base/simd.h"
+#include "ebp/nn/conv.h"
+#include "ebp/nn/dense.h"
 
 namespace ebp {
 namespace {
+
+// The layers that can be centred: a bias has to take up what the mean did.
+template <class T>
+std::vector<Centred<T>> hidden_dense_layers(const Network<T>& network) {
+  std::vector<Centred<T>> layers;
+  for (std::size_t s = 0; s < network.stages().size(); ++s) {
+    const Module<T>& module = *network.stages()[s].module;
+    const Index start = network.stages()[s].start;
+    const auto* dense = dynamic_cast<const Dense<T>*>(&module);
+    const auto* conv = dynamic_cast<const Conv2D<T>*>(&module);
+    const bool suits = (dense && dense->bias()) || (conv && conv->shape().is_dense() && conv->bias());
+    if (suits && start > 0)
+      layers.push_back({s, start, module.n_inputs(), module.n_outputs(),
+                        AlignedVector<T>(std::size_t(module.n_inputs()))});
+  }
+  return layers;
+}
 
 double factor_of(Scale scale, double connections) {
   switch (scale) {
@@ -34,6 +54,7 @@ RuleState<T>::RuleState(const Network<T>& network, const RuleOptions& rule)
       learning_rate_(rule.learning_rate) {
   const std::size_t p = std::size_t(n_parameters_);
   const auto& method = options.method;
+  if (options.centring_leak > 0) centred = hidden_dense_layers(network);
   if (options.momentum != 0) velocity_.resize(p);
   if (options.sdlm()) curvature.resize(p);
   first_.resize(p);
@@ -41,6 +62,22 @@ RuleState<T>::RuleState(const Network<T>& network, const RuleOptions& rule)
       std::holds_alternative<DeltaBarDeltaOptions>(method))
     second_.resize(p);
   reset();
+}
+
+template <class T>
+void Centred<T>::follow(const T* x, T leak) {
+  T* m = mean.data();
+  simd::for_lanes<T>(n_inputs, [=](Index k, auto lanes) {
+    const simd::Pack<T> value = lanes.load(m + k);
+    lanes.store(m + k, value + leak * (lanes.load(x + k) - value));
+  });
+}
+
+template <class T>
+Centred<T>* RuleState<T>::centred_at(Index start) {
+  for (auto& layer : centred)
+    if (layer.start == start) return &layer;
+  return nullptr;
 }
 
 template <class T>
@@ -179,7 +216,7 @@ void RuleState<T>::refresh_factors(const Part& part) {
 }
 
 template <class T>
-void RuleState<T>::apply(const Part& part, const T* g, T* theta) {
+void RuleState<T>::step(const Part& part, const T* g, T* theta) {
   const online::Constants<T> c = constants_;
   const online::Memory<T> all = memory();
   online::with_method<T>(options, [&]<class Method>() {
@@ -209,6 +246,25 @@ void RuleState<T>::apply(const Part& part, const T* g, T* theta) {
 }
 
 template <class T>
+void RuleState<T>::apply(const Part& part, const T* g, T* theta) {
+  // b changes by dc - dW m: beforehand by W m, and then by -W m with the new W.
+  const auto add_to_biases = [&](T sign) {
+    for (const Centred<T>& layer : centred) {
+      if (layer.start < part.start || layer.start >= part.start + part.size) continue;
+      const T* weights = theta + (layer.start - part.start);
+      T* bias = theta + (layer.start - part.start) + layer.n_outputs * layer.n_inputs;
+      AlignedVector<T> totals(std::size_t(layer.n_outputs));
+      blas::gemm(blas::Op::kPlain, blas::Op::kTransposed, 1, layer.n_outputs, layer.n_inputs,
+                 layer.mean.data(), weights, T(0), totals.data());
+      for (Index k = 0; k < layer.n_outputs; ++k) bias[k] += sign * totals[std::size_t(k)];
+    }
+  };
+  add_to_biases(T(1));
+  step(part, g, theta);
+  add_to_biases(T(-1));
+}
+
+template <class T>
 void RuleState<T>::rates(T* rates) {
   online::with_method<T>(options, [&]<class Method>() {
     const T scale = Method::kLinear ? constants_.epsilon : T(1);
@@ -222,7 +278,8 @@ template <class T>
 void RuleState<T>::reset() {
   for (auto* vector : {&velocity_, &curvature, &first_, &second_})
     std::fill(vector->begin(), vector->end(), T(0));
-  measured = false;
+  for (auto& layer : centred) std::fill(layer.mean.begin(), layer.mean.end(), T(0));
+  measured = centres_known = false;
   eta_ = options.learning_rate;
   first_share_ = second_share_ = 1;
   set_constants();
@@ -247,9 +304,13 @@ template <class T>
 bool RuleState<T>::finite() const {
   for (const auto* vector : {&velocity_, &curvature, &first_, &second_})
     if (!simd::all_finite(vector->data(), Index(vector->size()))) return false;
+  for (const auto& layer : centred)
+    if (!simd::all_finite(layer.mean.data(), layer.n_inputs)) return false;
   return true;
 }
 
+template struct Centred<float>;
+template struct Centred<double>;
 template class RuleState<float>;
 template class RuleState<double>;
 

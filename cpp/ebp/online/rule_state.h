@@ -9,6 +9,22 @@
 
 namespace ebp {
 
+// A dense layer y = W x + b above the first one, of i inputs and o outputs, that is trained in the
+// coordinates (W, c) of y = W (x - m) + c, where m is the running mean of its inputs: they are centred then,
+// as section 4.4 wants it at all layers. Gradients with respect to (W, c) are those of a layer whose inputs
+// are x - m; after a step to W + dW, b changes by dc - dW m. Moving m leaves W, b and so the outputs as they
+// are.
+template <class T>
+struct Centred {
+  std::size_t stage;  // of the network
+  Index start;        // of its parameters, W (o, i) and b (o), in theta
+  Index n_inputs, n_outputs;
+  AlignedVector<T> mean;  // m (i)
+
+  // m <- m + leak (x - m) for x (i), the input or the mean of a batch's.
+  void follow(const T* x, T leak);
+};
+
 // Vectors in the layout of theta (p).
 template <class T>
 class RuleState {
@@ -17,8 +33,12 @@ class RuleState {
 
   const RuleOptions options;
 
-  bool measured = false;       // SDLM's h has been measured or has begun its running average
-  AlignedVector<T> curvature;  // h of SDLM, else empty
+  bool measured = false;            // SDLM's h has been measured or has begun its running average
+  AlignedVector<T> curvature;       // h of SDLM, else empty
+  std::vector<Centred<T>> centred;  // the layers whose inputs are centred; gradients are in their coordinates
+  bool centres_known = false;       // the running means have begun
+  // Null if the layer whose parameters start there is none of them.
+  Centred<T>* centred_at(Index start);
 
   // A stretch of the parameters that consists of whole blocks: one module's, or all.
   struct Part {
@@ -56,6 +76,8 @@ class RuleState {
 
  private:
   void set_constants();
+  // The rule's step without regard to centring.
+  void step(const Part& part, const T* g, T* theta);
   // Replaces every unit's values (part.size) by their mean, where one h a unit is wanted.
   void share_within_units(const Part& part, T* values) const;
 

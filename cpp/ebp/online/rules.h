@@ -77,6 +77,7 @@ struct RuleOptions {
   double momentum = 0;
   Momentum momentum_form = Momentum::kHeavyBall;
   double weight_decay = 0;
+  double centring_leak = 0;  // 0: hidden activations are not centred, see Centred
   std::variant<SgdOptions, SdlmOptions, MurataOptions, AdaGradOptions, RmsPropOptions, AdamOptions,
                RpropOptions, DeltaBarDeltaOptions>
       method;

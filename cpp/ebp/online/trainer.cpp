@@ -74,16 +74,41 @@ struct Trainer<T>::Run {
   Index rows = 0;  // of a block
   AlignedVector<T> x, t, weights, row_losses, gradient, curvature;
 
-  void make_blocks(const Network<T>& network) {
+  void make_blocks(const Network<T>& network, const RuleState<T>& state) {
     if (tape) return;
     rows = Tape<T>::block_rows(network);
     tape = std::make_unique<Tape<T>>(network, rows);
+    std::vector<const T*> means(network.stages().size());
+    for (const Centred<T>& layer : state.centred) {
+      means[layer.stage] = layer.mean.data();
+      input_sums.emplace_back(layer.mean.size());
+    }
+    tape->centre(std::move(means));
     x.resize(std::size_t(rows * network.n_inputs()));
     t.resize(std::size_t(rows * network.n_outputs()));
     weights.resize(std::size_t(rows));
     row_losses.resize(std::size_t(rows));
     gradient.resize(std::size_t(network.n_parameters()));
     curvature.resize(std::size_t(network.n_parameters()));
+  }
+
+  // Sums of the inputs of each centred layer over presentations.
+  std::vector<AlignedVector<T>> input_sums;
+
+  void add_inputs(const RuleState<T>& state, Index rows) {
+    for (std::size_t k = 0; k < state.centred.size(); ++k) {
+      const T* x = tape->output(state.centred[k].stage - 1);
+      for (Index row = 0; row < rows; ++row)
+        for (T& total : input_sums[k]) total += *x++;
+    }
+  }
+  // Lets the layers' means follow those of the last `rows` presentations.
+  void move_means(RuleState<T>& state, Index rows, T leak) {
+    for (std::size_t k = 0; k < state.centred.size(); ++k) {
+      for (T& total : input_sums[k]) total /= T(rows);
+      state.centred[k].follow(input_sums[k].data(), leak);
+      std::fill(input_sums[k].begin(), input_sums[k].end(), T(0));
+    }
   }
 
   // Fills the block with the presentations [start, start + rows).
@@ -131,10 +156,25 @@ void Trainer<T>::activate(bool running) {
   stale_ = false;
 }
 
+// The curvature belongs to centred inputs, so that the means must be known before it.
+template <class T>
+void Trainer<T>::measure_means(Run& run, Index count) {
+  if (state_.centred.empty() || state_.centres_known || count == 0) return;
+  for (Index start = 0; start < count; start += run.rows) {
+    const Index rows = std::min(run.rows, count - start);
+    run.gather(start, rows, network_.n_outputs());
+    run.tape->forward(rows, network_.parameters(), run.x.data());
+    run.add_inputs(state_, rows);
+  }
+  run.move_means(state_, count, T(1));
+  state_.centres_known = true;
+}
+
 template <class T>
 void Trainer<T>::measure_curvature(Run& run) {
   const Index count = std::min(state_.options.sdlm()->hessian_samples, run.n);
-  run.make_blocks(network_);
+  run.make_blocks(network_, state_);
+  measure_means(run, count);
   std::fill(run.curvature.begin(), run.curvature.end(), T(0));
   for (Index start = 0; start < count; start += run.rows) {
     const Index rows = std::min(run.rows, count - start);
@@ -204,6 +244,7 @@ void Trainer<T>::learn_batch(Run& run, Index rows) {
     if (running)
       run.tape->add_curvature(count, theta, run.x.data(), run.t.data(), run.weights.data(),
                               run.curvature.data());
+    run.add_inputs(state_, count);
     std::copy_n(run.row_losses.data(), count, run.losses + run.done);
     run.done += count;
   }
@@ -215,6 +256,7 @@ void Trainer<T>::learn_batch(Run& run, Index rows) {
     state_.refresh_factors();
   }
   state_.apply(state_.whole(), run.gradient.data(), network_.parameters());
+  run.move_means(state_, rows, T(1 - std::pow(1 - state_.options.centring_leak, double(rows))));
   state_.end_update();
 }
 
@@ -238,7 +280,7 @@ bool Trainer<T>::present_some(Run& run, Index end) {
     activate(state_.options.running());
     return present_singly(run, end);
   }
-  run.make_blocks(network_);
+  run.make_blocks(network_, state_);
   if (engine_ && !stale_) engine_->publish();
   stale_ = true;
   state_.refresh_factors();

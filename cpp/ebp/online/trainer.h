@@ -65,6 +65,7 @@ class Trainer {
 
  private:
   struct Run;  // one call of train
+  void measure_means(Run& run, Index count);
   void measure_curvature(Run& run);
   // Whether h has been measured, if need be from this sample; false if it is not finite.
   bool begin_running(const T* x, const T* t);

@@ -25,7 +25,7 @@ class AdaGrad(Rule):
         First value of s.
     epsilon : float, default=1e-8
         Keeps the quotient finite; > 0.
-    momentum, weight_decay, momentum_form, schedule
+    momentum, weight_decay, momentum_form, schedule, center_hidden
         As for `SGD`, with the rate of each weight.
 
     Raises
@@ -54,8 +54,9 @@ class AdaGrad(Rule):
         weight_decay: float = 0.0,
         momentum_form: str = "heavy_ball",
         schedule: Any = None,
+        center_hidden: bool = False,
     ) -> None:
-        super().__init__(learning_rate, momentum, momentum_form, weight_decay, schedule)
+        super().__init__(learning_rate, momentum, momentum_form, weight_decay, schedule, center_hidden)
         self.initial = number("AdaGrad", "initial", initial, 0)
         self.epsilon = number("AdaGrad", "epsilon", epsilon, 0, open_low=True)
 
@@ -76,7 +77,7 @@ class RMSProp(Rule):
         Share of s that stays at each update, in [0, 1).
     epsilon : float, default=1e-8
         Keeps the quotient finite; > 0.
-    momentum, weight_decay, momentum_form, schedule
+    momentum, weight_decay, momentum_form, schedule, center_hidden
         As for `SGD`, with the rate of each weight.
 
     Raises
@@ -105,8 +106,9 @@ class RMSProp(Rule):
         weight_decay: float = 0.0,
         momentum_form: str = "heavy_ball",
         schedule: Any = None,
+        center_hidden: bool = False,
     ) -> None:
-        super().__init__(learning_rate, momentum, momentum_form, weight_decay, schedule)
+        super().__init__(learning_rate, momentum, momentum_form, weight_decay, schedule, center_hidden)
         self.rho = number("RMSProp", "rho", rho, 0, 1)
         self.epsilon = number("RMSProp", "epsilon", epsilon, 0, open_low=True)
 
@@ -129,7 +131,7 @@ class Adam(Rule):
         Shares of the means that stay at each update, in [0, 1).
     epsilon : float, default=1e-8
         Keeps the quotient finite; > 0.
-    weight_decay, schedule
+    weight_decay, schedule, center_hidden
         As for `SGD`; the decay is part of the gradient.
 
     Raises
@@ -157,8 +159,9 @@ class Adam(Rule):
         epsilon: float = 1e-8,
         weight_decay: float = 0.0,
         schedule: Any = None,
+        center_hidden: bool = False,
     ) -> None:
-        super().__init__(learning_rate, 0.0, "heavy_ball", weight_decay, schedule)
+        super().__init__(learning_rate, 0.0, "heavy_ball", weight_decay, schedule, center_hidden)
         self.beta_1 = number("Adam", "beta_1", beta_1, 0, 1)
         self.beta_2 = number("Adam", "beta_2", beta_2, 0, 1)
         self.epsilon = number("Adam", "epsilon", epsilon, 0, open_low=True)
@@ -185,7 +188,7 @@ class Rprop(Rule):
         In (0, 1].
     smallest, largest : float, default=(1e-5, 1000)
         Bounds of the step, as multiples of `learning_rate`; smallest in (0, 1], largest >= 1.
-    momentum, weight_decay, momentum_form, schedule
+    momentum, weight_decay, momentum_form, schedule, center_hidden
         As for `SGD`; the schedule multiplies all steps.
 
     Raises
@@ -216,8 +219,9 @@ class Rprop(Rule):
         weight_decay: float = 0.0,
         momentum_form: str = "heavy_ball",
         schedule: Any = None,
+        center_hidden: bool = False,
     ) -> None:
-        super().__init__(learning_rate, momentum, momentum_form, weight_decay, schedule)
+        super().__init__(learning_rate, momentum, momentum_form, weight_decay, schedule, center_hidden)
         self.increase = number("Rprop", "increase", increase, 1)
         self.decrease = number("Rprop", "decrease", decrease, 0, 1, open_low=True, closed_high=True)
         self.smallest = number("Rprop", "smallest", smallest, 0, 1, open_low=True, closed_high=True)
@@ -245,7 +249,7 @@ class DeltaBarDelta(Rule):
         Share of f that stays at each update, in [0, 1).
     largest : float, default=100.0
         Bound of u, >= 1: rates that grow steadily end in divergence otherwise.
-    momentum, weight_decay, momentum_form, schedule
+    momentum, weight_decay, momentum_form, schedule, center_hidden
         As for `SGD`, with the rate of each weight.
 
     Raises
@@ -276,8 +280,9 @@ class DeltaBarDelta(Rule):
         weight_decay: float = 0.0,
         momentum_form: str = "heavy_ball",
         schedule: Any = None,
+        center_hidden: bool = False,
     ) -> None:
-        super().__init__(learning_rate, momentum, momentum_form, weight_decay, schedule)
+        super().__init__(learning_rate, momentum, momentum_form, weight_decay, schedule, center_hidden)
         self.increase = number("DeltaBarDelta", "increase", increase, 0)
         self.decrease = number("DeltaBarDelta", "decrease", decrease, 0, 1)
         self.theta = number("DeltaBarDelta", "theta", theta, 0, 1)

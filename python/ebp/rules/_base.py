@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from ebp.network import Network
 
 MOMENTUM_FORMS = ("heavy_ball", "nesterov", "averaged")
+# Of the running means of hidden activations: they change slowly, and a mean over 100 samples is good to a
+# tenth of the standard deviation.
+CENTRING_LEAK = 0.01
 
 
 def number(
@@ -53,7 +56,13 @@ class Rule:
     """
 
     def __init__(
-        self, learning_rate: Any, momentum: Any, momentum_form: Any, weight_decay: Any, schedule: Any
+        self,
+        learning_rate: Any,
+        momentum: Any,
+        momentum_form: Any,
+        weight_decay: Any,
+        schedule: Any,
+        center_hidden: Any,
     ) -> None:
         owner = type(self).__name__
         self._trainer: Any = None
@@ -69,6 +78,9 @@ class Rule:
                 f"got {schedule!r}"
             )
         self.schedule = schedule
+        if not isinstance(center_hidden, (bool, np.bool_)):
+            raise TypeError(f"[{owner}] center_hidden must be True or False; got {center_hidden!r}")
+        self.center_hidden = bool(center_hidden)
 
     def _checked_rate(self, value: Any) -> float:
         return number(type(self).__name__, "learning_rate", value, 0)
@@ -86,7 +98,7 @@ class Rule:
 
     @property
     def n_presented(self) -> int:
-        """Presentations that the rule has learnt from, the time t of its schedule; may be set between calls."""
+        """Presentations learnt from, which is the time t of the schedule; may be set between calls."""
         return self._n_presented
 
     @n_presented.setter
@@ -117,6 +129,7 @@ class Rule:
                 momentum=self.momentum,
                 momentum_form=self.momentum_form,
                 weight_decay=self.weight_decay,
+                centring_leak=CENTRING_LEAK if self.center_hidden else 0.0,
                 method=self._method(),
             )
             self._core = network._core

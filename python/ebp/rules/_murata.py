@@ -31,7 +31,7 @@ class Murata(Rule):
     smallest, largest : float, default=(0, None)
         Bounds of η; for α (η − β |r|) > 1, (19) would take it below 0. None: the first rate, since one that
         may grow is one that can diverge.
-    momentum, weight_decay, momentum_form, schedule
+    momentum, weight_decay, momentum_form, schedule, center_hidden
         As for `SGD`; the schedule multiplies η.
 
     Raises
@@ -68,8 +68,9 @@ class Murata(Rule):
         weight_decay: float = 0.0,
         momentum_form: str = "heavy_ball",
         schedule: Any = None,
+        center_hidden: bool = False,
     ) -> None:
-        super().__init__(learning_rate, momentum, momentum_form, weight_decay, schedule)
+        super().__init__(learning_rate, momentum, momentum_form, weight_decay, schedule, center_hidden)
         self.beta = number("Murata", "beta", beta, 0, open_low=True)
         self.alpha = number("Murata", "alpha", alpha, 0, open_low=True)
         self.delta = number("Murata", "delta", delta, 0, 1, open_low=True, closed_high=True)

@@ -34,7 +34,7 @@ class SDLM(Rule):
         Leak size γ of (62), the constant of the authors' simulator.
     granularity : {"weight", "unit"}, default="weight"
         "unit": one h a unit, the mean over its incoming weights and bias, the simulator's cheaper variant.
-    momentum, weight_decay, momentum_form, schedule
+    momentum, weight_decay, momentum_form, schedule, center_hidden
         As for `SGD`, with the rate of each weight.
 
     Raises
@@ -71,8 +71,9 @@ class SDLM(Rule):
         weight_decay: float = 0.0,
         momentum_form: str = "heavy_ball",
         schedule: Any = None,
+        center_hidden: bool = False,
     ) -> None:
-        super().__init__(learning_rate, momentum, momentum_form, weight_decay, schedule)
+        super().__init__(learning_rate, momentum, momentum_form, weight_decay, schedule, center_hidden)
         self.mu = number("SDLM", "mu", mu, 0, open_low=True)
         self.gamma = number("SDLM", "gamma", gamma, 0, 1)
         self.refresh = choice("SDLM", "refresh", refresh, ("epoch", "running"))

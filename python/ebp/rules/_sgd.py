@@ -35,6 +35,12 @@ class SGD(Rule):
         it is.
     schedule : ebp.schedules object, default=None
         Course of the rate: `learning_rate` is multiplied by its factor at each presentation. None: constant.
+    center_hidden : bool, default=False
+        Train dense layers above the first one as if the running means (over about 100 presentations) of their
+        inputs were subtracted from these: inputs are to have mean 0 at all layers, section 4.4. The network
+        stays an ordinary one, as the biases take up the difference after every update. Pays where
+        activations are far from 0 on average, as those of the logistic function; not by default, since the
+        symmetric sigmoid leaves little to gain.
 
     Raises
     ------
@@ -50,7 +56,8 @@ class SGD(Rule):
     --------
     >>> import ebp
     >>> ebp.rules.SGD(0.01, momentum=0.9)
-    SGD(0.01, momentum=0.9, weight_decay=0.0, scale='none', momentum_form='heavy_ball', schedule=None)
+    SGD(0.01, momentum=0.9, weight_decay=0.0, scale='none', momentum_form='heavy_ball', schedule=None,
+    center_hidden=False)
     """
 
     def __init__(
@@ -62,8 +69,9 @@ class SGD(Rule):
         scale: str = "none",
         momentum_form: str = "heavy_ball",
         schedule: Any = None,
+        center_hidden: bool = False,
     ) -> None:
-        super().__init__(learning_rate, momentum, momentum_form, weight_decay, schedule)
+        super().__init__(learning_rate, momentum, momentum_form, weight_decay, schedule, center_hidden)
         self.scale = choice("SGD", "scale", scale, ("none", "fan_in", "literal"))
 
     def _method(self) -> Any:
