@@ -57,7 +57,7 @@ struct WeightRate {
   T delta, decay;
 
   WeightRate(const Sweep<T>& s, Index j)
-      : method(s.constants, s.memory.from(j * s.n_inputs)),
+      : method(s.constants, s.memory, j * s.n_inputs),
         delta(scale(s) * s.delta[j]),
         decay(scale(s) * s.constants.decay) {}
 
@@ -67,8 +67,7 @@ struct WeightRate {
   }
   template <class Lanes>
   static Pack<T> bias_change(const Sweep<T>& s, Index j, Lanes lanes) {
-    return Method(s.constants, s.memory.from(s.bias_start()))
-        .change(scale(s) * lanes.load(s.delta + j), j, lanes);
+    return Method(s.constants, s.memory, s.bias_start()).change(scale(s) * lanes.load(s.delta + j), j, lanes);
   }
 
  private:
@@ -106,8 +105,11 @@ struct RunningRate {
   }
 };
 
-// One row's update: w <- w - change, or with momentum as Constants says.
-template <class T, class Rule, bool kMomentum>
+// How the change that a rule asks for is made: at once, by the heavy ball, or as Constants says in general.
+enum class Motion { kDirect, kHeavyBall, kGeneral };
+
+// One row's update.
+template <class T, class Rule, Motion kMotion>
 struct RowUpdate {
   Rule rule;
   T momentum, gain, through, past;
@@ -119,15 +121,16 @@ struct RowUpdate {
         gain(s.constants.gain),
         through(s.constants.through),
         past(s.constants.past),
-        velocity(kMomentum ? s.memory.velocity + j * s.n_inputs : nullptr) {}
+        velocity(kMotion != Motion::kDirect ? s.memory.velocity + j * s.n_inputs : nullptr) {}
 
   template <class Lanes>
   Pack<T> operator()(Pack<T> w, Pack<T> x, Index i, Lanes lanes) const {
     const Pack<T> change = rule.change(w, x, i, lanes);
-    if constexpr (!kMomentum) return w - change;
-    const Pack<T> v = momentum * lanes.load(velocity + i) - gain * change;
+    if constexpr (kMotion == Motion::kDirect) return w - change;
+    constexpr bool kPlain = kMotion == Motion::kHeavyBall;
+    const Pack<T> v = momentum * lanes.load(velocity + i) - (kPlain ? change : gain * change);
     lanes.store(velocity + i, v);
-    return w + (through * v - past * change);
+    return w + (kPlain ? v : through * v - past * change);
   }
 };
 
@@ -248,7 +251,7 @@ void backward(const Sweep<T>& s, const T* x, T* e_below, T* c_below) {
 }
 
 // The bias is a weight whose input is 1 and which does not decay.
-template <class Rule, bool kMomentum, class T>
+template <class Rule, Motion kMotion, class T>
 void update_bias(const Sweep<T>& s) {
   if (!s.has_bias) return;
   const Constants<T>& c = s.constants;
@@ -256,7 +259,7 @@ void update_bias(const Sweep<T>& s) {
   simd::for_lanes<T>(s.n_outputs, [&](Index j, auto lanes) {
     const Pack<T> change = Rule::bias_change(s, j, lanes);
     Pack<T> step = -change;
-    if constexpr (kMomentum) {
+    if constexpr (kMotion != Motion::kDirect) {
       T* const velocity = s.memory.velocity + s.bias_start() + j;
       const Pack<T> v = c.momentum * lanes.load(velocity) - c.gain * change;
       lanes.store(velocity, v);

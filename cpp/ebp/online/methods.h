@@ -33,14 +33,15 @@ struct Memory {
   T* first;      // see the methods
   T* second;
 
+  // What begins with parameter `start`.
   Memory from(Index start) const {
     const auto moved = [start](T* vector) { return vector ? vector + start : nullptr; };
     return {moved(velocity), moved(curvature), moved(first), moved(second)};
   }
 };
 
-// change(g, i, lanes) is what is taken from the weights i of the stretch that the method was made for, whose
-// gradients are g. A linear method's gradients have been multiplied by epsilon before.
+// change(g, i, lanes) is what is taken from the weights start + i, whose gradients are g. A linear method's
+// gradients have been multiplied by epsilon before.
 
 // first: a factor of epsilon for each weight
 template <class T>
@@ -48,7 +49,7 @@ struct FixedRate {
   static constexpr bool kLinear = true;
   const T* factors;
 
-  FixedRate(const Constants<T>&, const Memory<T>& memory) : factors(memory.first) {}
+  FixedRate(const Constants<T>&, const Memory<T>& memory, Index start) : factors(memory.first + start) {}
 
   template <class Lanes>
   Pack<T> change(Pack<T> g, Index i, Lanes lanes) const {
@@ -67,8 +68,8 @@ struct Murata {
   T epsilon, leak;
   T* mean;
 
-  Murata(const Constants<T>& c, const Memory<T>& memory)
-      : epsilon(c.epsilon), leak(c.leak), mean(memory.first) {}
+  Murata(const Constants<T>& c, const Memory<T>& memory, Index start)
+      : epsilon(c.epsilon), leak(c.leak), mean(memory.first + start) {}
 
   template <class Lanes>
   Pack<T> change(Pack<T> g, Index i, Lanes lanes) const {
@@ -89,8 +90,8 @@ struct AdaGrad {
   T epsilon, floor;
   T* sums;
 
-  AdaGrad(const Constants<T>& c, const Memory<T>& memory)
-      : epsilon(c.epsilon), floor(c.floor), sums(memory.first) {}
+  AdaGrad(const Constants<T>& c, const Memory<T>& memory, Index start)
+      : epsilon(c.epsilon), floor(c.floor), sums(memory.first + start) {}
 
   template <class Lanes>
   Pack<T> change(Pack<T> g, Index i, Lanes lanes) const {
@@ -110,8 +111,8 @@ struct RmsProp {
   T epsilon, leak, floor;
   T* squares;
 
-  RmsProp(const Constants<T>& c, const Memory<T>& memory)
-      : epsilon(c.epsilon), leak(c.leak), floor(c.floor), squares(memory.first) {}
+  RmsProp(const Constants<T>& c, const Memory<T>& memory, Index start)
+      : epsilon(c.epsilon), leak(c.leak), floor(c.floor), squares(memory.first + start) {}
 
   template <class Lanes>
   Pack<T> change(Pack<T> g, Index i, Lanes lanes) const {
@@ -132,14 +133,14 @@ struct Adam {
   T epsilon, leak, second_leak, correction, second_correction, floor;
   T *means, *squares;
 
-  Adam(const Constants<T>& c, const Memory<T>& memory)
+  Adam(const Constants<T>& c, const Memory<T>& memory, Index start)
       : epsilon(c.epsilon * c.correction),
         leak(c.leak),
         second_leak(c.second_leak),
         second_correction(c.second_correction),
         floor(c.floor),
-        means(memory.first),
-        squares(memory.second) {}
+        means(memory.first + start),
+        squares(memory.second + start) {}
 
   template <class Lanes>
   Pack<T> change(Pack<T> g, Index i, Lanes lanes) const {
@@ -163,14 +164,14 @@ struct Rprop {
   T epsilon, increase, decrease, smallest, largest;
   T *factors, *signs;
 
-  Rprop(const Constants<T>& c, const Memory<T>& memory)
+  Rprop(const Constants<T>& c, const Memory<T>& memory, Index start)
       : epsilon(c.epsilon),
         increase(c.increase),
         decrease(c.decrease),
         smallest(c.smallest),
         largest(c.largest),
-        factors(memory.first),
-        signs(memory.second) {}
+        factors(memory.first + start),
+        signs(memory.second + start) {}
 
   template <class Lanes>
   Pack<T> change(Pack<T> g, Index i, Lanes lanes) const {
@@ -197,14 +198,14 @@ struct DeltaBarDelta {
   T epsilon, increase, keep, leak, largest;
   T *factors, *means;
 
-  DeltaBarDelta(const Constants<T>& c, const Memory<T>& memory)
+  DeltaBarDelta(const Constants<T>& c, const Memory<T>& memory, Index start)
       : epsilon(c.epsilon),
         increase(c.increase),
         keep(1 - c.decrease),
         leak(c.leak),
         largest(c.largest),
-        factors(memory.first),
-        means(memory.second) {}
+        factors(memory.first + start),
+        means(memory.second + start) {}
 
   template <class Lanes>
   Pack<T> change(Pack<T> g, Index i, Lanes lanes) const {

@@ -7,11 +7,12 @@
 namespace ebp {
 namespace {
 
+using online::Motion;
 using simd::Pack;
 
 // The first layer's update is put off until its next forward pass, so that one sweep over the weights serves
 // both: it is the layer that passes nothing down, and usually the one with most of the weights.
-template <class T, class Rule, bool kMomentum>
+template <class T, class Rule, Motion kMotion>
 class OnlineDense final : public OnlineLayer<T> {
  public:
   OnlineDense(const DenseSize& size, const Sigmoid<T>& sigmoid, T* theta, Index start, RuleState<T>& state,
@@ -41,7 +42,7 @@ class OnlineDense final : public OnlineLayer<T> {
     if (!pending_) return;
     online::backward<Update, false, false>(sweep_, pending_, static_cast<T*>(nullptr),
                                            static_cast<T*>(nullptr));
-    online::update_bias<Rule, kMomentum>(sweep_);
+    online::update_bias<Rule, kMotion>(sweep_);
     pending_ = nullptr;
   }
 
@@ -67,7 +68,7 @@ class OnlineDense final : public OnlineLayer<T> {
       simd::store(slopes + j, slope);
     };
     if (pending_) {
-      online::update_bias<Rule, kMomentum>(sweep_);
+      online::update_bias<Rule, kMotion>(sweep_);
       online::products<Update>(sweep_, pending_, x, activate);
       pending_ = nullptr;
     } else {
@@ -92,14 +93,14 @@ class OnlineDense final : public OnlineLayer<T> {
       online::backward<Update, true, true>(sweep_, seen_, e_below, c_below);
     else
       online::backward<Update, true, false>(sweep_, seen_, e_below, c_below);
-    online::update_bias<Rule, kMomentum>(sweep_);
+    online::update_bias<Rule, kMotion>(sweep_);
     if (!centred_) return;
     add_mean_totals(T(-1));
     centred_->follow(x_, T(state_.options.centring_leak));
   }
 
  private:
-  using Update = online::RowUpdate<T, Rule, kMomentum>;
+  using Update = online::RowUpdate<T, Rule, kMotion>;
 
   // delta = f' e and hy = f'^2 c: (4) and (54)
   void take_error(const T* e, const T* c) {
@@ -174,23 +175,29 @@ class OnlineDense final : public OnlineLayer<T> {
 template <class T>
 std::unique_ptr<OnlineLayer<T>> make_online_dense(const DenseSize& size, const Sigmoid<T>& sigmoid, T* theta,
                                                   Index start, RuleState<T>& state, bool running) {
-  const auto make = [&]<class Rule>() -> std::unique_ptr<OnlineLayer<T>> {
-    if (state.options.momentum != 0)
-      return std::make_unique<OnlineDense<T, Rule, true>>(size, sigmoid, theta, start, state, running);
-    return std::make_unique<OnlineDense<T, Rule, false>>(size, sigmoid, theta, start, state, running);
+  const auto make = [&]<class Rule, bool kPlain>() -> std::unique_ptr<OnlineLayer<T>> {
+    const auto with = [&]<Motion kMotion>() -> std::unique_ptr<OnlineLayer<T>> {
+      return std::make_unique<OnlineDense<T, Rule, kMotion>>(size, sigmoid, theta, start, state, running);
+    };
+    if (state.options.momentum == 0) return with.template operator()<Motion::kDirect>();
+    // The plain rules are those whose sweeps are bound by their arithmetic.
+    if constexpr (kPlain)
+      if (state.options.momentum_form == Momentum::kHeavyBall)
+        return with.template operator()<Motion::kHeavyBall>();
+    return with.template operator()<Motion::kGeneral>();
   };
   const RuleOptions& options = state.options;
   const auto choose = [&]<bool kDecay>() {
-    if (options.unit_rates()) return make.template operator()<online::UnitRate<T, kDecay>>();
-    if (running) return make.template operator()<online::RunningRate<T, kDecay>>();
-    return make.template operator()<online::WeightRate<T, online::FixedRate<T>, kDecay>>();
+    if (options.unit_rates()) return make.template operator()<online::UnitRate<T, kDecay>, true>();
+    if (running) return make.template operator()<online::RunningRate<T, kDecay>, true>();
+    return make.template operator()<online::WeightRate<T, online::FixedRate<T>, kDecay>, true>();
   };
   if (options.sdlm() || options.unit_rates())
     return options.weight_decay != 0 ? choose.template operator()<true>()
                                      : choose.template operator()<false>();
   // These have more to compute than the decay costs.
   return online::with_method<T>(options, [&]<class Method>() {
-    return make.template operator()<online::WeightRate<T, Method, true>>();
+    return make.template operator()<online::WeightRate<T, Method, true>, false>();
   });
 }
 

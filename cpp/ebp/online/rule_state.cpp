@@ -102,18 +102,16 @@ void RuleState<T>::set_learning_rate(double learning_rate) {
 }
 
 template <class T>
-void RuleState<T>::begin_update() {
-  const auto* adam = std::get_if<AdamOptions>(&options.method);
-  if (!adam) return;
-  first_share_ *= 1 - adam->leak;
-  second_share_ *= 1 - adam->second_leak;
+void RuleState<T>::count() {
+  const auto& adam = std::get<AdamOptions>(options.method);
+  first_share_ *= 1 - adam.leak;
+  second_share_ *= 1 - adam.second_leak;
   set_constants();
 }
 
 template <class T>
-void RuleState<T>::end_update() {
-  const auto* murata = std::get_if<MurataOptions>(&options.method);
-  if (!murata) return;
+void RuleState<T>::follow() {
+  const auto& murata = std::get<MurataOptions>(options.method);
   simd::Pack<T> squares{};
   const T* r = first_.data();
   simd::for_lanes<T>(n_parameters_, [&](Index k, auto lanes) {
@@ -121,8 +119,8 @@ void RuleState<T>::end_update() {
     squares += value * value;
   });
   const double length = std::sqrt(double(simd::sum<T>(squares)));
-  eta_ += murata->alpha * eta_ * (murata->beta * length - eta_);
-  eta_ = std::clamp(eta_, murata->smallest, murata->largest);
+  eta_ += murata.alpha * eta_ * (murata.beta * length - eta_);
+  eta_ = std::clamp(eta_, murata.smallest, murata.largest);
   set_constants();
 }
 
@@ -225,10 +223,9 @@ void RuleState<T>::step(const Part& part, const T* g, T* theta) {
       const ParameterBlock& block = blocks_[b];
       const T decay = block.role == Role::kWeight ? c.decay : T(0);
       const Index offset = block.start - part.start;
-      const online::Memory<T> memory = all.from(block.start);
-      const Method method(c, memory);
+      const Method method(c, all, block.start);
       const T* gradient = g + offset;
-      T *w = theta + offset, *v = memory.velocity;
+      T *w = theta + offset, *v = all.velocity ? all.velocity + block.start : nullptr;
       simd::for_lanes<T>(block.size(), [=](Index k, auto lanes) {
         const simd::Pack<T> weights = lanes.load(w + k);
         const simd::Pack<T> change =
@@ -268,7 +265,7 @@ template <class T>
 void RuleState<T>::rates(T* rates) {
   online::with_method<T>(options, [&]<class Method>() {
     const T scale = Method::kLinear ? constants_.epsilon : T(1);
-    const Method method(constants_, memory());
+    const Method method(constants_, memory(), 0);
     simd::for_lanes<T>(n_parameters_,
                        [=](Index k, auto lanes) { lanes.store(rates + k, scale * method.rate(k, lanes)); });
   });

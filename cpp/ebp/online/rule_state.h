@@ -52,8 +52,12 @@ class RuleState {
   // every update, `constants` are other ones, as `version` tells.
   double learning_rate() const { return learning_rate_; }
   void set_learning_rate(double learning_rate);
-  void begin_update();
-  void end_update();
+  void begin_update() {
+    if (std::holds_alternative<AdamOptions>(options.method)) count();
+  }
+  void end_update() {
+    if (std::holds_alternative<MurataOptions>(options.method)) follow();
+  }
   const online::Constants<T>& constants() const { return constants_; }
   Index version() const { return version_; }
   // Null where there is nothing to remember.
@@ -76,6 +80,8 @@ class RuleState {
 
  private:
   void set_constants();
+  void count();   // one more gradient in Adam's means
+  void follow();  // (19)
   // The rule's step without regard to centring.
   void step(const Part& part, const T* g, T* theta);
   // Replaces every unit's values (part.size) by their mean, where one h a unit is wanted.
