@@ -21,6 +21,25 @@ def run(script, *arguments):
     return done.stdout
 
 
+def table(script, tmp_path, *arguments):
+    """Numbers or words that an experiment obtained, by name, if every claim holds and a picture is drawn."""
+    picture = tmp_path / "picture.png"
+    printed = run(script, *arguments, "--out", picture)
+    assert picture.read_bytes().startswith(PNG)
+    rows = [line.split(" | ") for line in printed.splitlines() if line.count(" | ") == 3]
+    assert [cell.strip() for cell in rows[0]] == ["", "expected", "obtained", "holds"]
+    failed = [row for row in rows[1:] if row[3].strip() not in ("yes", "-")]
+    assert not failed
+    return {name.strip(): value(obtained) for name, _, obtained, _ in rows[1:]}
+
+
+def value(text):
+    try:
+        return float(text)
+    except ValueError:
+        return text.strip()
+
+
 @pytest.mark.parametrize("output", ["rbf", "dense"])
 def test_lenet5_learns_mnist(data_dir, tmp_path, output):
     picture = tmp_path / "curves.png"
@@ -39,3 +58,19 @@ def test_radial_units_need_fewer_updates(tmp_path):
     assert int(rows["radial 100, k-means"].replace(",", "")) <= 20_000
     assert rows["sigmoid 18-18"] == rows["sigmoid 40-40"] == "not within 20,000"
     assert picture.read_bytes().startswith(PNG)
+
+
+def test_batch_descent_diverges_beyond_the_bias_limit(tmp_path):
+    found = table("batch_lms.py", tmp_path)
+    assert found["limit with bias, by training"] == pytest.approx(2, abs=0.03)
+    assert found["limit without bias, by training"] == pytest.approx(2.38, abs=0.15)
+    verdicts = {name: word for name, word in found.items() if name.startswith("rate ")}
+    assert verdicts["rate 1.5 with bias"] == verdicts["rate 1.9 with bias"] == "converges"
+    assert verdicts["rate 2.1 with bias"] == verdicts["rate 2.5 without bias"] == "diverges"
+
+
+def test_stochastic_descent_arrives_earlier_and_fluctuates(tmp_path):
+    found = table("stochastic_lms.py", tmp_path, "--seeds", 0, 1, 2)
+    assert found["error after an epoch, batch"] > 3 * found["error after an epoch, stochastic"]
+    assert found["presentations until batch is as good"] > 1000
+    assert found["variance of weights, rates 0.2 / 0.02"] == pytest.approx(10, rel=0.5)
