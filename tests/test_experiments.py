@@ -74,3 +74,17 @@ def test_stochastic_descent_arrives_earlier_and_fluctuates(tmp_path):
     assert found["error after an epoch, batch"] > 3 * found["error after an epoch, stochastic"]
     assert found["presentations until batch is as good"] > 1000
     assert found["variance of weights, rates 0.2 / 0.02"] == pytest.approx(10, rel=0.5)
+
+
+def test_the_origin_of_the_error_surface_is_a_saddle(tmp_path):
+    found = table("error_surface.py", tmp_path, "--seeds", 0, "--epochs", 20)
+    assert found["saddle: lowest curvature at 0 / formula"] == pytest.approx(1, abs=1e-3)
+    assert found["part of paths that end in a valley"] == 1
+    assert found["error after training, stochastic"] < 0.03
+
+
+def test_smaller_sdlm_rates_fluctuate_less(tmp_path):
+    found = table("sdlm_rates.py", tmp_path, "--seeds", 0, 1, 2)
+    for weight, rate in (("w1", 0.12 / 0.196), ("w2", 0.12 / 0.676), ("bias", 0.12)):
+        assert found[f"larger rates: of {weight}"] == pytest.approx(rate, rel=0.15)
+        assert found[f"s.d. of {weight}, Fig 22 / Fig 23"] < 0.6
