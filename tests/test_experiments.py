@@ -88,3 +88,19 @@ def test_smaller_sdlm_rates_fluctuate_less(tmp_path):
     for weight, rate in (("w1", 0.12 / 0.196), ("w2", 0.12 / 0.676), ("bias", 0.12)):
         assert found[f"larger rates: of {weight}"] == pytest.approx(rate, rel=0.15)
         assert found[f"s.d. of {weight}, Fig 22 / Fig 23"] < 0.6
+
+
+def test_centring_cuts_the_largest_eigenvalue(data_dir, tmp_path):
+    found = table("hessian_spectrum.py", tmp_path, "--seeds", 0, 1, "--data-dir", data_dir)
+    assert found["NetMASK: largest, raw / centred"] == pytest.approx(4.5, rel=0.35)
+    assert found["Net-5, biases shared: largest, raw / centred"] > 1.5
+    assert found["NetMASK, centred: 1st / 11th"] == pytest.approx(8, rel=0.4)
+
+
+def test_the_largest_eigenvalue_comes_within_a_hundred_presentations(data_dir, tmp_path):
+    found = table("online_eigenvalue.py", tmp_path, "--seeds", 0, 1, "--data-dir", data_dir)
+    assert found["64,638 connections, MNIST: part after 100, leak 0.1"] == pytest.approx(1, abs=0.3)
+    assert found["NetMASK: part after 100, leak 0.003"] < 0.35
+    assert found["64,638 connections, MNIST: part in the end, leak falling from 0.1"] == pytest.approx(
+        1, abs=0.1
+    )
