@@ -22,7 +22,7 @@ def run(script, *arguments):
 
 
 def table(script, tmp_path, *arguments, missed=()):
-    """Numbers or words that an experiment obtained, by name; a picture is drawn, and all claims hold but some."""
+    """Numbers or words an experiment obtained, by name; all claims hold but `missed`, a picture is drawn."""
     picture = tmp_path / "picture.png"
     printed = run(script, *arguments, "--out", picture)
     assert picture.read_bytes().startswith(PNG)
@@ -97,7 +97,7 @@ def test_centring_cuts_the_largest_eigenvalue(data_dir, tmp_path):
 
 
 def test_the_largest_eigenvalue_comes_within_a_hundred_presentations(data_dir, tmp_path):
-    found = table("online_eigenvalue.py", tmp_path, "--seeds", 0, 1, "--data-dir", data_dir)
+    found = table("online_eigenvalue.py", tmp_path, "--seeds", 0, "--data-dir", data_dir)
     assert found["64,638 connections, MNIST: part after 100, leak 0.1"] == pytest.approx(1, abs=0.3)
     assert found["NetMASK: part after 100, leak 0.003"] < 0.35
     assert found["64,638 connections, MNIST: part in the end, leak falling from 0.1"] == pytest.approx(
@@ -107,9 +107,7 @@ def test_the_largest_eigenvalue_comes_within_a_hundred_presentations(data_dir, t
 
 def test_the_predicted_rate_is_close_to_the_best(data_dir, tmp_path):
     netmask = "NetMASK, 320 digits: error at 1 / best, 2 epochs"  # the claim comes from one lucky seed
-    found = table(
-        "predicted_rates.py", tmp_path, "--seeds", 0, 1, 2, "--data-dir", data_dir, missed=[netmask]
-    )
+    found = table("predicted_rates.py", tmp_path, "--seeds", 0, 1, "--data-dir", data_dir, missed=[netmask])
     assert found["784x30x10, 300 digits: error at 1 / best, 2 epochs"] < 1.15
     assert found["64,638 connections, weights 'sn': error at 1 / best, 2 epochs"] < 1.15
     assert found[netmask] < 1.6
@@ -118,4 +116,12 @@ def test_the_predicted_rate_is_close_to_the_best(data_dir, tmp_path):
 def test_batch_wastes_its_work_on_copies(tmp_path):
     found = table("redundancy.py", tmp_path, "--seeds", 0)
     assert found["batch / stochastic, to 0.03"] > 30
-    assert found["presentations to 0.01, stochastic at rate 0.03"] < 5000
+    assert found["batch / stochastic, to 0.01"] > 30
+
+
+def test_diagonal_curvature_is_about_as_fast_as_the_best_single_rate(data_dir, tmp_path):
+    """The rule of thumb, three times as fast, is missed on this problem; see the script."""
+    ratio = "NetMASK, 320 digits: single / SDLM, mean of 7"
+    arguments = "--problems", "netmask", "--seeds", 0, 1, 2, "--data-dir", data_dir
+    found = table("sdlm_speed.py", tmp_path, *arguments, missed=[ratio])
+    assert 0.7 < found[ratio] < 2
