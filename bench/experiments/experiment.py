@@ -22,6 +22,8 @@ STATUS = {
     "R": "remembered from its figures, no target",
 }
 
+ENOUGH = 20  # values whose range a further one rarely leaves
+
 
 # Options
 
@@ -32,7 +34,7 @@ def parser(doc: str | None, *, data: str = "", seeds: int = 1) -> argparse.Argum
     if data:
         found.add_argument("--data-dir", default=os.environ.get("EBP_DATA_DIR"), help=f"folder with {data}")
     found.add_argument(
-        "--seeds", type=int, nargs="+", default=list(range(seeds)), help="of weights and orders"
+        "--seeds", type=int, nargs="+", default=list(range(seeds)), help="of all that is random"
     )
     found.add_argument("--full", action="store_true", help="the long form")
     found.add_argument("--out", type=Path, help="file of the picture; default: in a temporary folder")
@@ -60,6 +62,13 @@ class Claims:
         parts = [expected, f"({_limits(*within)})" if within else "", f"[{status}]" if status else ""]
         holds = _yes(within[0] <= obtained <= within[1]) if within else "-"
         self.rows.append((name, " ".join(filter(None, parts)) or "-", f"{obtained:.3g}", holds))
+
+    def covers(self, name: str, values: Sequence[float], expected: float, status: str) -> None:
+        """One value of another program; the claim, with enough `values`, is that it could be one of them."""
+        inside = min(values) <= expected <= max(values)
+        holds = _yes(inside) if len(values) >= ENOUGH else "-"
+        obtained = f"{min(values):.3g} to {max(values):.3g}"
+        self.rows.append((name, f"{expected:g} [{status}]", obtained, holds))
 
     def verdict(self, name: str, obtained: str, expected: str, status: str) -> None:
         """A word, which must be the expected one."""

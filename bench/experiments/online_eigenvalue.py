@@ -8,7 +8,8 @@ Estimates by (64) with constant leaks and a falling one, beside Lanczos's method
 weights: on the paper's network with shared weights, 64,638 connections and 1,278 parameters, with 1,000 MNIST
 digits; and on NetMASK with the authors' 320 training digits, centred, where an independent program gives
 estimates to compare with, as parts of its own eigenvalue. A leak of g forgets the random start within 1/g
-presentations; the right order of magnitude comes in fewer than 100. Top: estimates of the first seed;
+presentations; the right order of magnitude comes in fewer than 100. The paper's initial weights are not said:
+those of LeNet-5 give an eigenvalue near 70, others up to 290 (--init). Top: estimates of the first seed;
 bottom: their relative errors. Default: half a minute.
 """
 

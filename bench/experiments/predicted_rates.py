@@ -92,7 +92,7 @@ def claim(tables: dict[str, np.ndarray], ratios: tuple[float, ...]) -> experimen
             blow_up = min(r for r, error in zip(ratios, values[JUDGED - 1], strict=True) if error > 1)
             claims.number(f"{name}: first ratio that fails", blow_up, "2 to 3", "D", (1.5, 3))
         else:
-            claims.number(f"{name}: best ratio, {JUDGED} epochs", best, "about 1", "P", (0.25, 4))
+            claims.number(f"{name}: best ratio, {JUDGED} epochs", best, "about 1", "P", (0.5, 2))
     return claims
 
 

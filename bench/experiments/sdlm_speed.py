@@ -4,12 +4,13 @@
     EBP_DATA_DIR=data python bench/experiments/sdlm_speed.py --problems netmask --seeds 0 1 2 3 4
     EBP_DATA_DIR=data python bench/experiments/sdlm_speed.py --full        # and LeNet-5; three seeds
 
-Stochastic diagonal Levenberg-Marquardt, mu = 0.02 and curvatures measured before each pass, and descent at a
+Stochastic diagonal Levenberg-Marquardt, with curvatures measured before each pass, and descent at a
 single rate start from the same weights and see the same samples in the same order. Both have the best of a
 grid of global rates for each error that is to be reached, constant during training; presentations to measure
-curvatures count. The paper's rule of thumb is three times fewer presentations. What comes out, with tuned
-rates on both sides and inputs prepared as the paper advises, is less. --full also has finer grids, longer
-training, and rates over sqrt(fan-in times shares): hours. Default: one seed (NetMASK: five), two minutes.
+curvatures count. The paper's rule of thumb is three times fewer presentations. With tuned rates on both sides
+and inputs prepared as the paper advises, the ratio is near 1 here, with other --mu too. Times are resolved to
+30 % on MNIST and to a pass of 320 digits on NetMASK. --full also has finer grids, longer training, and rates
+over sqrt(fan-in times shares): hours. Default: one seed (NetMASK: five), two minutes.
 """
 
 from __future__ import annotations
@@ -28,7 +29,6 @@ from tqdm import tqdm
 
 CONTESTANTS = {"single": "single rate", "sdlm": "SDLM", "fan_in": "rates by fan-in"}
 MEASURES = {"training": "mean square error on training samples", "test": "test error [%]"}
-MU = 0.02
 EVALUATED = 5000  # training samples that errors are measured on
 
 
@@ -135,18 +135,18 @@ def grid(ends: tuple[float, float], full: bool) -> np.ndarray:
     return ends[0] * step ** np.arange(round(np.log(ends[1] / ends[0]) / np.log(step)) + 1)
 
 
-def rule_of(contestant: str, rate: float, hessian_samples: int) -> Any:
+def rule_of(contestant: str, rate: float, mu: float, hessian_samples: int) -> Any:
     if contestant == "sdlm":
-        return ebp.rules.SDLM(rate, mu=MU, hessian_samples=hessian_samples)
+        return ebp.rules.SDLM(rate, mu=mu, hessian_samples=hessian_samples)
     return ebp.rules.SGD(rate, scale="none" if contestant == "single" else "fan_in")
 
 
-def train(problem: Problem, contestant: str, rate: float, seed: int) -> Course:
+def train(problem: Problem, contestant: str, rate: float, mu: float, seed: int) -> Course:
     """One training, looked at in its checkpoints."""
     X, y, _, _ = problem.data
     T = experiment.plus_minus_one(y)
     net = problem.network(seed)
-    rule = rule_of(contestant, rate, problem.hessian_samples)
+    rule = rule_of(contestant, rate, mu, problem.hessian_samples)
     extra = problem.hessian_samples if contestant == "sdlm" else 0
     presentations: list[int] = []
     snapshots: list[np.ndarray] = []
@@ -183,11 +183,16 @@ Courses = dict[str, dict[float, list[Course]]]  # by contestant and rate, one a 
 
 
 def fewest(courses: Courses, contestant: str, measure: str, level: float) -> tuple[float, float]:
-    """Presentations to the level, median over the seeds, at the rate that needs the fewest; and this rate."""
-    return min(
-        (median(course.reaches(measure, level) for course in found), rate)
-        for rate, found in courses[contestant].items()
-    )
+    """Presentations to the level, median over the seeds, at the rate that needs the fewest; and this rate.
+
+    Where no rate reaches the level, that of the least error in the end.
+    """
+    candidates = []
+    for rate, found in courses[contestant].items():
+        needed = median(course.reaches(measure, level) for course in found)
+        candidates.append((needed, median(course.errors[measure][-1] for course in found), rate))
+    needed, _, rate = min(candidates)
+    return needed, rate
 
 
 def add_claims(claims: experiment.Claims, problem: Problem, courses: Courses) -> None:
@@ -197,9 +202,9 @@ def add_claims(claims: experiment.Claims, problem: Problem, courses: Courses) ->
             needed = {name: fewest(courses, name, measure, level) for name in courses}
             unit = "% of test" if measure == "test" else "MSE, training"
             for name, (presentations, rate) in needed.items():
-                claims.number(
-                    f"{problem.title}: to {level:g} {unit}, {CONTESTANTS[name]} {rate:.2g}", presentations
-                )
+                at = f"{rate:.2g}" if np.isfinite(presentations) else "at any rate"
+                title = f"{problem.title}: to {level:g} {unit}, {CONTESTANTS[name]} {at}"
+                claims.number(title, presentations)
             if all(np.isfinite(one[0]) for one in needed.values()):
                 ratios.append(needed["single"][0] / needed["sdlm"][0])
     if ratios:
@@ -234,6 +239,7 @@ def parse() -> argparse.Namespace:
     parser = experiment.parser(__doc__, data="mnist/ and digits480/")
     parser.set_defaults(seeds=None)
     parser.add_argument("--problems", nargs="+", choices=list(PROBLEMS))
+    parser.add_argument("--mu", type=float, default=0.02, help="of SDLM (default: %(default)s)")
     options = parser.parse_args()
     options.problems = options.problems or list(PROBLEMS)[: 4 if options.full else 3]
     return options
@@ -255,7 +261,7 @@ def main() -> None:
         }
         jobs = [(one, rate, seed) for one, rates in courses.items() for rate in rates for seed in seeds]
         for one, rate, seed in tqdm(jobs, unit="training", desc=name, leave=False):
-            courses[one][rate].append(train(problem, one, rate, seed))
+            courses[one][rate].append(train(problem, one, rate, options.mu, seed))
         draw(axes, problem, courses)
         add_claims(claims, problem, courses)
     claims.print()
