@@ -21,6 +21,24 @@ def run(script, *arguments):
     return done.stdout
 
 
+def table(script, tmp_path, *arguments, missed=()):
+    """Numbers or words an experiment obtained, by name; all claims hold but `missed`, a picture is drawn."""
+    picture = tmp_path / "picture.png"
+    printed = run(script, *arguments, "--out", picture)
+    assert picture.read_bytes().startswith(PNG)
+    rows = [[cell.strip() for cell in line.split(" | ")] for line in printed.splitlines() if " | " in line]
+    assert rows[0] == ["", "expected", "obtained", "holds"]
+    assert not {name for name, _, _, holds in rows[1:] if holds not in ("yes", "-")} - set(missed)
+    return {name: value(obtained) for name, _, obtained, _ in rows[1:]}
+
+
+def value(text):
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
 @pytest.mark.parametrize("output", ["rbf", "dense"])
 def test_lenet5_learns_mnist(data_dir, tmp_path, output):
     picture = tmp_path / "curves.png"
@@ -39,3 +57,71 @@ def test_radial_units_need_fewer_updates(tmp_path):
     assert int(rows["radial 100, k-means"].replace(",", "")) <= 20_000
     assert rows["sigmoid 18-18"] == rows["sigmoid 40-40"] == "not within 20,000"
     assert picture.read_bytes().startswith(PNG)
+
+
+def test_batch_descent_diverges_beyond_the_bias_limit(tmp_path):
+    found = table("batch_lms.py", tmp_path)
+    assert found["limit with bias, by training"] == pytest.approx(2, abs=0.03)
+    assert found["limit without bias, by training"] == pytest.approx(2.38, abs=0.15)
+    verdicts = {name: word for name, word in found.items() if name.startswith("rate ")}
+    assert verdicts["rate 1.5 with bias"] == verdicts["rate 1.9 with bias"] == "converges"
+    assert verdicts["rate 2.1 with bias"] == verdicts["rate 2.5 without bias"] == "diverges"
+
+
+def test_stochastic_descent_arrives_earlier_and_fluctuates(tmp_path):
+    found = table("stochastic_lms.py", tmp_path, "--seeds", 0, 1, 2)
+    assert found["error after an epoch, batch"] > 3 * found["error after an epoch, stochastic"]
+    assert found["presentations until batch is as good"] > 1000
+    assert found["variance of weights, rates 0.2 / 0.02"] == pytest.approx(10, rel=0.5)
+
+
+def test_the_origin_of_the_error_surface_is_a_saddle(tmp_path):
+    found = table("error_surface.py", tmp_path, "--seeds", 0, "--epochs", 20)
+    assert found["saddle: lowest curvature at 0 / formula"] == pytest.approx(1, abs=1e-3)
+    assert found["part of paths that end in a valley"] == 1
+    assert found["error after training, stochastic"] < 0.03
+
+
+def test_smaller_sdlm_rates_fluctuate_less(tmp_path):
+    found = table("sdlm_rates.py", tmp_path, "--seeds", 0, 1, 2)
+    for weight, rate in (("w1", 0.12 / 0.196), ("w2", 0.12 / 0.676), ("bias", 0.12)):
+        assert found[f"larger rates: of {weight}"] == pytest.approx(rate, rel=0.15)
+        assert found[f"s.d. of {weight}, Fig 22 / Fig 23"] < 0.6
+
+
+def test_centring_cuts_the_largest_eigenvalue(data_dir, tmp_path):
+    found = table("hessian_spectrum.py", tmp_path, "--seeds", 0, 1, "--data-dir", data_dir)
+    assert found["NetMASK: largest, raw / centred"] > 2
+    assert found["Net-5, biases shared: largest, raw / centred"] > 1.5
+    assert found["NetMASK, centred: 1st / 11th"] == pytest.approx(8, rel=0.4)
+
+
+def test_the_largest_eigenvalue_comes_within_a_hundred_presentations(data_dir, tmp_path):
+    found = table("online_eigenvalue.py", tmp_path, "--seeds", 0, "--data-dir", data_dir)
+    assert found["64,638 connections, MNIST: part after 100, leak 0.1"] == pytest.approx(1, abs=0.3)
+    assert found["NetMASK: part after 100, leak 0.003"] < 0.35
+    assert found["64,638 connections, MNIST: part in the end, leak falling from 0.1"] == pytest.approx(
+        1, abs=0.1
+    )
+
+
+def test_the_predicted_rate_is_close_to_the_best(data_dir, tmp_path):
+    netmask = "NetMASK, 320 digits: error at 1 / best, 2 epochs"  # the claim comes from one lucky seed
+    found = table("predicted_rates.py", tmp_path, "--seeds", 0, 1, "--data-dir", data_dir, missed=[netmask])
+    assert found["784x30x10, 300 digits: error at 1 / best, 2 epochs"] < 1.15
+    assert found["64,638 connections, weights 'sn': error at 1 / best, 2 epochs"] < 1.15
+    assert found[netmask] < 1.6
+
+
+def test_batch_wastes_its_work_on_copies(tmp_path):
+    found = table("redundancy.py", tmp_path, "--seeds", 0)
+    assert found["batch / stochastic, to 0.03"] > 30
+    assert found["batch / stochastic, to 0.01"] > 30
+
+
+def test_diagonal_curvature_is_about_as_fast_as_the_best_single_rate(data_dir, tmp_path):
+    """The rule of thumb, three times as fast, is missed on this problem; see the script."""
+    ratio = "NetMASK, 320 digits: single / SDLM, mean of 7"
+    arguments = "--problems", "netmask", "--seeds", 0, 1, 2, "--data-dir", data_dir
+    found = table("sdlm_speed.py", tmp_path, *arguments, missed=[ratio])
+    assert 0.7 < found[ratio] < 2
