@@ -120,7 +120,11 @@ def test_copies_hold_whatever_the_parameters_are():
 @pytest.mark.parametrize(
     ("arguments", "error", "text"),
     [
-        ({"batch_size": 2.5}, TypeError, "batch_size must be an integer; got 2.5"),
+        (
+            {"batch_size": 2.5},
+            TypeError,
+            "batch_size must be an integer or an ebp.schedules.GrowingBatch; got 2.5",
+        ),
         ({"batch_size": 0}, ValueError, "batch_size must be at least 1; got 0"),
         ({"input_transform": (1,)}, ValueError, r"input_transform must be \(shift, factor\)"),
         ({"callback": 3}, TypeError, "callback must be callable; got 3"),

@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <variant>
 
 #include "bindings/arrays.h"
 #include "bindings/bindings.h"
@@ -50,6 +51,23 @@ Array<Index> checked_order(const Array<Index>& order, Index n_samples) {
   return order;
 }
 
+Batches checked_batches(const std::variant<Index, Array<Index>>& batches, Index n) {
+  if (const Index* size = std::get_if<Index>(&batches)) {
+    require(*size >= 1, "train_online", "batch_size must be at least 1", *size);
+    return {*size, nullptr};
+  }
+  const auto& sizes = std::get<Array<Index>>(batches);
+  Index sum = 0;
+  for (Index k = 0; k < sizes.size(); ++k) {
+    const Index size = sizes.data()[k];
+    require(size >= 1 && size <= n - sum, "train_online",
+            "the sizes of batches must be at least 1 and add up to the presentations", size);
+    sum += size;
+  }
+  require(sum == n, "train_online", "the sizes of batches must add up to the presentations", sum);
+  return {1, sizes.data()};
+}
+
 // Calls the user's callback, whose true result stops the training.
 Progress progress_of(const py::object& callback) {
   if (callback.is_none()) return nullptr;
@@ -83,20 +101,24 @@ class BoundTrainer {
         guarded_(owner_.cast<GuardedNetwork<T>&>()),
         trainer_(guarded_.network(), options) {}
 
-  py::tuple train(const Array<T>& x, const Array<T>& t, const Array<Index>& order, Index batch_size,
+  // `batches` is the size of all, or an array of sizes.
+  py::tuple train(const Array<T>& x, const Array<T>& t, const Array<Index>& order,
+                  const std::variant<Index, Array<Index>>& batches, const Optional<double>& rates,
                   const Optional<T>& weights, const Optional<T>& shift, const Optional<T>& factor,
                   const py::object& callback) {
     const Samples<T> samples = samples_of(guarded_.network(), x, t, weights, shift, factor);
     checked_order(order, x.shape(0));
-    require(batch_size >= 1, "train_online", "batch_size must be at least 1", batch_size);
-    Array<double> losses(order.size());
     const Index *indices = order.data(), n = order.size();
+    const Batches checked = checked_batches(batches, n);
+    if (rates) require_size(*rates, n, "train_online", "the learning rates");
+    const double* epsilons = rates ? rates->data() : nullptr;
+    Array<double> losses(order.size());
     double* to = losses.mutable_data();
     Outcome outcome;
     {
       typename GuardedNetwork<T>::Exclusive exclusive(guarded_, "train_online");
       py::gil_scoped_release release;
-      outcome = trainer_.train(samples, indices, n, batch_size, to, progress_of(callback), Signals());
+      outcome = trainer_.train(samples, indices, n, checked, epsilons, to, progress_of(callback), Signals());
     }
     losses.resize({outcome.n_samples});
     return py::make_tuple(losses, outcome.n_samples, name_of(outcome.status));
@@ -118,11 +140,17 @@ class BoundTrainer {
     alone("learning_rate", [&] { trainer_.set_learning_rate(learning_rate); });
   }
 
-  Array<T> copy_of(AlignedVector<T> RuleState<T>::* member) {
+  Array<T> rates() {
     Array<T> result(guarded_.network().n_parameters());
-    alone("learning_rates", [&] {
-      const AlignedVector<T>& vector = trainer_.state().*member;
-      std::copy(vector.begin(), vector.end(), result.mutable_data());
+    alone("learning_rates", [&] { trainer_.state().rates(result.mutable_data()); });
+    return result;
+  }
+
+  Array<T> curvature() {
+    Array<T> result(guarded_.network().n_parameters());
+    alone("curvature", [&] {
+      const AlignedVector<T>& h = trainer_.state().curvature;
+      std::copy(h.begin(), h.end(), result.mutable_data());
     });
     return result;
   }
@@ -146,32 +174,48 @@ void bind_trainer(py::module_& m, const char* name) {
   py::class_<B>(m, name)
       .def(py::init<py::object, const RuleOptions&>(), "network"_a, "options"_a)
       .def("train", &B::train, py::arg("x").noconvert(), py::arg("t").noconvert(),
-           py::arg("order").noconvert(), "batch_size"_a = 1, py::arg("weights").noconvert() = py::none(),
-           py::arg("shift").noconvert() = py::none(), py::arg("factor").noconvert() = py::none(),
-           "callback"_a = py::none())
+           py::arg("order").noconvert(), "batches"_a = 1, py::arg("rates").noconvert() = py::none(),
+           py::arg("weights").noconvert() = py::none(), py::arg("shift").noconvert() = py::none(),
+           py::arg("factor").noconvert() = py::none(), "callback"_a = py::none())
       .def("learn_one", &B::learn_one, "x"_a, "t"_a)
       .def("set_learning_rate", &B::set_learning_rate, "learning_rate"_a)
-      .def_property_readonly("rates", [](B& self) { return self.copy_of(&RuleState<T>::rates); })
-      .def_property_readonly("curvature", [](B& self) { return self.copy_of(&RuleState<T>::curvature); });
+      .def_property_readonly("rates", &B::rates)
+      .def_property_readonly("curvature", &B::curvature);
 }
 
+// The rules' settings, which are checked in Python.
 void bind_options(py::module_& m) {
+  py::class_<SgdOptions>(m, "SgdOptions")
+      .def(py::init([](const std::string& scale) {
+             return SgdOptions{scale == "none"     ? Scale::kNone
+                               : scale == "fan_in" ? Scale::kFanIn
+                                                   : Scale::kLiteral};
+           }),
+           "scale"_a);
+  py::class_<SdlmOptions>(m, "SdlmOptions")
+      .def(py::init<double, Index, bool, double, bool>(), "mu"_a, "hessian_samples"_a, "running"_a, "gamma"_a,
+           "per_unit"_a);
+  py::class_<MurataOptions>(m, "MurataOptions")
+      .def(py::init<double, double, double, double, double>(), "delta"_a, "alpha"_a, "beta"_a, "smallest"_a,
+           "largest"_a);
+  py::class_<AdaGradOptions>(m, "AdaGradOptions").def(py::init<double, double>(), "initial"_a, "floor"_a);
+  py::class_<RmsPropOptions>(m, "RmsPropOptions").def(py::init<double, double>(), "leak"_a, "floor"_a);
+  py::class_<AdamOptions>(m, "AdamOptions")
+      .def(py::init<double, double, double>(), "leak"_a, "second_leak"_a, "floor"_a);
+  py::class_<RpropOptions>(m, "RpropOptions")
+      .def(py::init<double, double, double, double>(), "increase"_a, "decrease"_a, "smallest"_a, "largest"_a);
+  py::class_<DeltaBarDeltaOptions>(m, "DeltaBarDeltaOptions")
+      .def(py::init<double, double, double, double>(), "increase"_a, "decrease"_a, "leak"_a, "largest"_a);
+  using Method = decltype(RuleOptions::method);
   py::class_<RuleOptions>(m, "RuleOptions")
-      .def_static(
-          "sgd",
-          [](double learning_rate, double momentum, double weight_decay, bool fan_in_scale) {
-            return RuleOptions{learning_rate, momentum, weight_decay, SgdOptions{fan_in_scale}};
-          },
-          py::kw_only(), "learning_rate"_a, "momentum"_a, "weight_decay"_a, "fan_in_scale"_a)
-      .def_static(
-          "sdlm",
-          [](double learning_rate, double momentum, double weight_decay, double mu, Index hessian_samples,
-             bool running, double gamma, bool per_unit) {
-            return RuleOptions{learning_rate, momentum, weight_decay,
-                               SdlmOptions{mu, hessian_samples, running, gamma, per_unit}};
-          },
-          py::kw_only(), "learning_rate"_a, "momentum"_a, "weight_decay"_a, "mu"_a, "hessian_samples"_a,
-          "running"_a, "gamma"_a, "per_unit"_a);
+      .def(py::init([](double learning_rate, double momentum, const std::string& momentum_form,
+                       double weight_decay, const Method& method) {
+             const Momentum form = momentum_form == "heavy_ball" ? Momentum::kHeavyBall
+                                   : momentum_form == "nesterov" ? Momentum::kNesterov
+                                                                 : Momentum::kAveraged;
+             return RuleOptions{learning_rate, momentum, form, weight_decay, method};
+           }),
+           py::kw_only(), "learning_rate"_a, "momentum"_a, "momentum_form"_a, "weight_decay"_a, "method"_a);
 }
 
 // |psi| after each presentation; psi is updated in place.

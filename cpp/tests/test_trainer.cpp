@@ -6,6 +6,7 @@
 
 #include "ebp/online/trainer.h"
 #include "tests/networks.h"
+#include "tests/rules.h"
 
 namespace ebp::tests {
 namespace {
@@ -13,11 +14,11 @@ namespace {
 constexpr Index kSamples = 50, kInputs = 7, kOutputs = 3;
 
 RuleOptions sgd(double rate, double momentum = 0, double decay = 0) {
-  return {rate, momentum, decay, SgdOptions{}};
+  return {rate, momentum, Momentum::kHeavyBall, decay, SgdOptions{}};
 }
 
 RuleOptions sdlm(bool running, bool per_unit, double momentum = 0, double decay = 0) {
-  return {0.01, momentum, decay, SdlmOptions{0.02, 20, running, 0.05, per_unit}};
+  return {0.01, momentum, Momentum::kHeavyBall, decay, SdlmOptions{0.02, 20, running, 0.05, per_unit}};
 }
 
 template <class T>
@@ -34,8 +35,8 @@ void check_updates(const RuleOptions& options, std::unique_ptr<Network<double>> 
                    std::unique_ptr<Network<double>> expected) {
   Data<double> data;
   Trainer<double> trainer(*streamed, options);
-  const Outcome outcome =
-      trainer.train(data.samples(), data.order.data(), kSamples, 1, data.losses.data(), nullptr, nullptr);
+  const Outcome outcome = trainer.train(data.samples(), data.order.data(), kSamples, {1}, nullptr,
+                                        data.losses.data(), nullptr, nullptr);
   CHECK(outcome.status == Status::kOk);
 
   RuleState<double> state(*expected, options);
@@ -55,22 +56,30 @@ void check_updates(const RuleOptions& options, std::unique_ptr<Network<double>> 
       expected->curvature(1, x, t, nullptr, sum.data());
       state.average_curvature(state.whole(), sum.data());
     }
-    state.refresh_rates();
+    state.refresh_factors();
     expected->gradient(1, x, t, nullptr, sum.data());
+    state.begin_update();
     state.apply(state.whole(), sum.data(), expected->parameters());
+    state.end_update();
   }
   CHECK(largest_difference(streamed->parameters(), expected->parameters(), p) < 1e-9);
-  CHECK(largest_difference(trainer.state().rates.data(), state.rates.data(), p) < 1e-9);
+  AlignedVector<double> rates(static_cast<std::size_t>(p));
+  trainer.state().rates(rates.data());
+  state.rates(sum.data());
+  CHECK(largest_difference(rates.data(), sum.data(), p) < 1e-9);
 }
 
 }  // namespace
 
 TEST_CASE("one update a sample is the batch passes' gradient applied") {
   const auto dense = [] { return make_network<double>({kInputs, 19, 6, kOutputs}); };
+  std::vector<RuleOptions> rules = adaptive_rules(0.02);
   for (const RuleOptions& options :
        {sgd(0.05), sgd(0.05, 0.9), sgd(0.05, 0.5, 0.01), sdlm(false, false), sdlm(false, true),
         sdlm(false, false, 0.9), sdlm(true, false), sdlm(true, true), sdlm(true, false, 0.5, 0.01),
-        sdlm(true, true, 0.5, 0.01)}) {
+        sdlm(true, true, 0.5, 0.01)})
+    rules.push_back(options);
+  for (const RuleOptions& options : rules) {
     check_updates(options, dense(), dense());
     check_updates(options, make_shared_network<double>(), make_shared_network<double>());
   }
@@ -86,7 +95,8 @@ TEST_CASE("layers without bias, and widths around the vectors'") {
     Trainer<float> one(*single, sgd(0.05, 0.5)), all(*whole, sgd(0.05, 0.5));
     for (Index row = 0; row < kSamples; ++row)
       one.learn_one(data.x.data() + row * kInputs, data.t.data() + row * kOutputs);
-    all.train(data.samples(), data.order.data(), kSamples, 1, data.losses.data(), nullptr, nullptr);
+    all.train(data.samples(), data.order.data(), kSamples, {1}, nullptr, data.losses.data(), nullptr,
+              nullptr);
     CHECK(largest_difference(single->parameters(), whole->parameters(), whole->n_parameters()) == 0);
   }
 }
@@ -96,7 +106,8 @@ TEST_CASE("mini-batches use the mean gradient, the last one being smaller") {
   auto trained = make_network<double>({kInputs, 5, kOutputs}),
        expected = make_network<double>({kInputs, 5, kOutputs});
   Trainer<double> trainer(*trained, sgd(0.1));
-  trainer.train(data.samples(), data.order.data(), kSamples, 8, data.losses.data(), nullptr, nullptr);
+  trainer.train(data.samples(), data.order.data(), kSamples, {8}, nullptr, data.losses.data(), nullptr,
+                nullptr);
   const Index p = expected->n_parameters();
   std::vector<double> g(static_cast<std::size_t>(p));
   for (Index start = 0; start < kSamples; start += 8) {
@@ -113,16 +124,16 @@ TEST_CASE("divergence leaves the last good parameters") {
   data.x[30 * kInputs] = std::nanf("");
   auto network = make_network<float>({kInputs, 5, kOutputs}, Function::kIdentity);
   Trainer<float> trainer(*network, sgd(0.01));
-  const Outcome outcome =
-      trainer.train(data.samples(), data.order.data(), kSamples, 1, data.losses.data(), nullptr, nullptr);
+  const Outcome outcome = trainer.train(data.samples(), data.order.data(), kSamples, {1}, nullptr,
+                                        data.losses.data(), nullptr, nullptr);
   CHECK(outcome.status == Status::kDiverged);
   CHECK(outcome.n_samples == 31);
   for (Index k = 0; k < network->n_parameters(); ++k) CHECK(std::isfinite(network->parameters()[k]));
   // saturated sigmoids hide an overflow from the loss
   auto wild = make_network<float>({kInputs, 5, kOutputs}, Function::kTanh);
   Trainer<float> wild_trainer(*wild, sgd(3e38));
-  wild_trainer.train(Data<float>().samples(), data.order.data(), kSamples, 1, data.losses.data(), nullptr,
-                     nullptr);
+  wild_trainer.train(Data<float>().samples(), data.order.data(), kSamples, {1}, nullptr, data.losses.data(),
+                     nullptr, nullptr);
   for (Index k = 0; k < wild->n_parameters(); ++k) CHECK(std::isfinite(wild->parameters()[k]));
 }
 
@@ -131,8 +142,8 @@ TEST_CASE("progress may stop or throw") {
   auto network = make_network<double>({kInputs, 5, kOutputs});
   Trainer<double> trainer(*network, sgd(0.01));
   const auto run = [&](const Progress& progress) {
-    return trainer.train(data.samples(), data.order.data(), kSamples, 1, data.losses.data(), progress,
-                         nullptr);
+    return trainer.train(data.samples(), data.order.data(), kSamples, {1}, nullptr, data.losses.data(),
+                         progress, nullptr);
   };
   CHECK(run([](Index, double) { return false; }).status == Status::kStopped);
   CHECK_THROWS_AS(run([](Index, double) -> bool { throw std::runtime_error("enough"); }), std::runtime_error);
@@ -160,8 +171,8 @@ TEST_CASE("normalising on the way in equals normalising first") {
     Trainer<double> a(*inside, sgd(0.05)), b(*outside, sgd(0.05));
     Samples<double> samples = data.samples();
     samples.transform = {shift.data(), is_matrix ? matrix.data() : factor.data(), is_matrix};
-    a.train(samples, data.order.data(), kSamples, 1, data.losses.data(), nullptr, nullptr);
-    b.train({z.data(), inputs, data.t.data(), nullptr, {}}, data.order.data(), kSamples, 1,
+    a.train(samples, data.order.data(), kSamples, {1}, nullptr, data.losses.data(), nullptr, nullptr);
+    b.train({z.data(), inputs, data.t.data(), nullptr, {}}, data.order.data(), kSamples, {1}, nullptr,
             data.losses.data(), nullptr, nullptr);
     CHECK(largest_difference(inside->parameters(), outside->parameters(), inside->n_parameters()) < 1e-12);
   }
@@ -176,7 +187,8 @@ TEST_CASE("networks of their own train in threads of their own") {
     threads.emplace_back([&data, &network] {
       std::vector<double> losses(kSamples);
       Trainer<float> trainer(*network, sdlm(true, false));
-      trainer.train(data.samples(), data.order.data(), kSamples, 1, losses.data(), nullptr, nullptr);
+      trainer.train(data.samples(), data.order.data(), kSamples, {1}, nullptr, losses.data(), nullptr,
+                    nullptr);
     });
   for (auto& thread : threads) thread.join();
   for (const auto& network : networks)

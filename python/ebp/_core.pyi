@@ -15,23 +15,53 @@ blas: str
 def supported_levels() -> list[str]: ...
 def install_blas(sgemm: object, dgemm: object, ssyrk: object, dsyrk: object) -> bool: ...
 
+class SgdOptions:
+    def __init__(self, scale: str) -> None: ...
+
+class SdlmOptions:
+    def __init__(
+        self, mu: float, hessian_samples: int, running: bool, gamma: float, per_unit: bool
+    ) -> None: ...
+
+class MurataOptions:
+    def __init__(self, delta: float, alpha: float, beta: float, smallest: float, largest: float) -> None: ...
+
+class AdaGradOptions:
+    def __init__(self, initial: float, floor: float) -> None: ...
+
+class RmsPropOptions:
+    def __init__(self, leak: float, floor: float) -> None: ...
+
+class AdamOptions:
+    def __init__(self, leak: float, second_leak: float, floor: float) -> None: ...
+
+class RpropOptions:
+    def __init__(self, increase: float, decrease: float, smallest: float, largest: float) -> None: ...
+
+class DeltaBarDeltaOptions:
+    def __init__(self, increase: float, decrease: float, leak: float, largest: float) -> None: ...
+
+_Method = (
+    SgdOptions
+    | SdlmOptions
+    | MurataOptions
+    | AdaGradOptions
+    | RmsPropOptions
+    | AdamOptions
+    | RpropOptions
+    | DeltaBarDeltaOptions
+)
+
 class RuleOptions:
-    @staticmethod
-    def sgd(
-        *, learning_rate: float, momentum: float, weight_decay: float, fan_in_scale: bool
-    ) -> RuleOptions: ...
-    @staticmethod
-    def sdlm(
+    def __init__(
+        self,
         *,
         learning_rate: float,
         momentum: float,
+        momentum_form: str,
         weight_decay: float,
-        mu: float,
-        hessian_samples: int,
-        running: bool,
-        gamma: float,
-        per_unit: bool,
-    ) -> RuleOptions: ...
+        method: _Method,
+    ) -> None: ...
 
 class Module32:
     @property
@@ -143,7 +173,8 @@ class Trainer32:
         x: NDArray[np.float32],
         t: NDArray[np.float32],
         order: NDArray[np.intp],
-        batch_size: int = 1,
+        batches: int | NDArray[np.intp] = 1,
+        rates: NDArray[np.float64] | None = None,
         weights: NDArray[np.float32] | None = None,
         shift: NDArray[np.float32] | None = None,
         factor: NDArray[np.float32] | None = None,
@@ -266,7 +297,8 @@ class Trainer64:
         x: NDArray[np.float64],
         t: NDArray[np.float64],
         order: NDArray[np.intp],
-        batch_size: int = 1,
+        batches: int | NDArray[np.intp] = 1,
+        rates: NDArray[np.float64] | None = None,
         weights: NDArray[np.float64] | None = None,
         shift: NDArray[np.float64] | None = None,
         factor: NDArray[np.float64] | None = None,

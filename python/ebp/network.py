@@ -100,7 +100,7 @@ class Network(FeedForward):
         engine: str = "auto",
         n_threads: int = 1,
         callback: Callable[[int, float], Any] | None = None,
-        batch_size: int = 1,
+        batch_size: Any = 1,
         sample_weight: Any = None,
         input_transform: tuple[Any, Any] | None = None,
     ) -> OnlineResult:
@@ -126,9 +126,9 @@ class Network(FeedForward):
             presentations in every run, as ``callback(n_done, mean_loss)``; a true result stops the training.
             It may read the network and set the rule's `learning_rate`; it must not wait for another thread
             that uses the network.
-        batch_size : int, default=1
+        batch_size : int or ebp.schedules.GrowingBatch, default=1
             Presentations per update. The default updates after every single one; more use the mean of their
-            gradients.
+            gradients, and of the rates that a schedule gives them the first one.
         sample_weight : array-like of shape (n,), default=None
             Factor of each sample's loss and gradient.
         input_transform : tuple (shift, factor), default=None
@@ -148,10 +148,6 @@ class Network(FeedForward):
             raise TypeError(f"[train_online] rule must be an ebp.rules object; got {rule!r}")
         if engine not in _ENGINES:
             raise ValueError(f"[train_online] engine must be one of {', '.join(_ENGINES)}; got {engine!r}")
-        if not isinstance(batch_size, (int, np.integer)) or isinstance(batch_size, bool):
-            raise TypeError(f"[train_online] batch_size must be an integer; got {batch_size!r}")
-        if batch_size < 1:
-            raise ValueError(f"[train_online] batch_size must be at least 1; got {batch_size}")
         if callback is not None and not callable(callback):
             raise TypeError(f"[train_online] callback must be callable; got {callback!r}")
         if n_threads != 1:
@@ -163,16 +159,19 @@ class Network(FeedForward):
         width = self.n_inputs if shift is None else len(shift)
         sample_shape = self._input_shape if width == self.n_inputs else ()
         rows = as_rows(X, width, self._dtype, "train_online", "X", sample_shape)
+        presented = checked_order(order, len(rows))
         losses, n_samples, status = trainer.train(
             rows,
             self._targets(T, "train_online"),
-            checked_order(order, len(rows)),
-            batch_size=min(int(batch_size), 2**62),
+            presented,
+            batches=_batches(batch_size, rule.n_presented, len(presented)),
+            rates=rule._rates(len(presented)),
             weights=self._weights(sample_weight, len(rows)),
             shift=shift,
             factor=factor,
             callback=callback,
         )
+        rule._n_presented += n_samples
         return OnlineResult(losses, n_samples, status)
 
     def learn_one(self, x: Any, t: Any, rule: Rule) -> float:
@@ -200,7 +199,12 @@ class Network(FeedForward):
             trainer = rule._trainer if rule._core is self._core else rule._bind(self)
         except AttributeError:
             raise TypeError(f"[learn_one] rule must be an ebp.rules object; got {rule!r}") from None
-        return trainer.learn_one(x, t)
+        if rule.schedule is not None:
+            (rate,) = rule._rates(1)  # type: ignore[misc]  # there is a schedule
+            trainer.set_learning_rate(rate)
+        loss: float = trainer.learn_one(x, t)
+        rule._n_presented += 1
+        return loss
 
     def summary(self) -> str:
         """A table of the layers with their outputs, parameters and connections, and the totals."""
@@ -268,6 +272,21 @@ class Network(FeedForward):
             raise ValueError(f"[train_online] input_transform must be (shift, factor); got {transform!r}")
         shift, factor = (np.ascontiguousarray(part, dtype=self._dtype) for part in transform)
         return shift, factor
+
+
+def _batches(batch_size: Any, t: int, n: int) -> int | np.ndarray:
+    """Presentations per update, or the sizes of the next updates from presentation t on."""
+    sizes = getattr(batch_size, "sizes", None)
+    if callable(sizes):
+        return np.ascontiguousarray(sizes(t, n), np.intp)
+    if not isinstance(batch_size, (int, np.integer)) or isinstance(batch_size, bool):
+        raise TypeError(
+            "[train_online] batch_size must be an integer or an ebp.schedules.GrowingBatch; "
+            f"got {batch_size!r}"
+        )
+    if batch_size < 1:
+        raise ValueError(f"[train_online] batch_size must be at least 1; got {batch_size}")
+    return min(int(batch_size), 2**62)
 
 
 def _rebuild(

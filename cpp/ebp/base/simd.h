@@ -280,6 +280,24 @@ inline Pack<T> at_most(Pack<T> x, T limit) {
 #endif
 }
 
+template <class T>
+inline Pack<T> sqrt(Pack<T> x) {
+#if defined(__AVX512F__)
+  if constexpr (sizeof(T) == 4)
+    return (Pack<T>)_mm512_maskz_sqrt_ps(__mmask16(-1), (__m512)x);
+  else
+    return (Pack<T>)_mm512_maskz_sqrt_pd(__mmask8(-1), (__m512d)x);
+#elif defined(__AVX__)
+  if constexpr (sizeof(T) == 4)
+    return (Pack<T>)_mm256_sqrt_ps((__m256)x);
+  else
+    return (Pack<T>)_mm256_sqrt_pd((__m256d)x);
+#else
+  for (Index l = 0; l < kLanes<T>; ++l) x[l] = std::sqrt(x[l]);
+  return x;
+#endif
+}
+
 // tanh(x) = -e / (e + 2) with e = exp(-2|x|) - 1; relative error of a few units in the last place everywhere.
 template <class T>
 inline Pack<T> tanh(Pack<T> x) {

@@ -9,28 +9,27 @@
 #include <type_traits>
 #include <utility>
 
-#include "ebp/base/simd.h"
+#include "ebp/online/methods.h"
 
 namespace ebp::online {
 
-using simd::Pack;
-
-// One layer's slices of theta and of the rule's state, and what the present sample says about its units.
+// One layer's slices of theta and of the rule's memory, and what the present sample says about its units.
 template <class T>
 struct Sweep {
   Index n_inputs, n_outputs;
-  T* weights;    // (o, i), followed by bias (o) if has_bias; likewise the next three
-  T* velocity;   // null without momentum
-  T* rates;      // effective rates
-  T* curvature;  // h, null for SGD
+  T* weights;        // (o, i), followed by bias (o) if has_bias; likewise the vectors of the memory
+  Memory<T> memory;  // no curvature unless it runs along
   bool has_bias;
-  const T* delta;       // (o) dE/dy
-  const T* hy;          // (o) d2E/dy2, null unless h runs along
-  const T* unit_rates;  // (o), where a unit's weights share one rate
-  T momentum, decay, epsilon, mu, gamma;
+  const T* delta;         // (o) dE/dy
+  const T* hy;            // (o) d2E/dy2, null unless h runs along
+  const T* unit_factors;  // (o) of epsilon, where a unit's weights share one rate
+  Constants<T> constants;
+
+  Index bias_start() const { return n_outputs * n_inputs; }
 };
 
-// The rules: change() gives what is taken from the weights w of one row whose inputs are x.
+// The rules of a sweep: change() gives what is taken from the weights w of row j whose inputs are x, and
+// bias_change() what is taken from biases.
 
 // rate (delta x + decay w), one rate a unit
 template <class T, bool kDecay>
@@ -38,51 +37,58 @@ struct UnitRate {
   T step, shrink;
 
   UnitRate(const Sweep<T>& s, Index j)
-      : step(s.unit_rates[j] * s.delta[j]), shrink(s.unit_rates[j] * s.decay) {}
+      : step(s.constants.epsilon * s.unit_factors[j] * s.delta[j]),
+        shrink(s.constants.epsilon * s.unit_factors[j] * s.constants.decay) {}
 
   template <class Lanes>
   Pack<T> change(Pack<T> w, Pack<T> x, Index, Lanes) const {
     return kDecay ? step * x + shrink * w : step * x;
   }
   template <class Lanes>
-  static Pack<T> bias_rate(const Sweep<T>& s, Index j, Lanes lanes) {
-    return lanes.load(s.unit_rates + j);
+  static Pack<T> bias_change(const Sweep<T>& s, Index j, Lanes lanes) {
+    return s.constants.epsilon * lanes.load(s.unit_factors + j) * lanes.load(s.delta + j);
   }
 };
 
-// rate (delta x + decay w), one frozen rate a weight
-template <class T, bool kDecay>
+// Whatever the method makes of the gradient delta x + decay w
+template <class T, class Method, bool kDecay>
 struct WeightRate {
-  const T* rates;
+  Method method;
   T delta, decay;
 
   WeightRate(const Sweep<T>& s, Index j)
-      : rates(s.rates + j * s.n_inputs), delta(s.delta[j]), decay(s.decay) {}
+      : method(s.constants, s.memory.from(j * s.n_inputs)),
+        delta(scale(s) * s.delta[j]),
+        decay(scale(s) * s.constants.decay) {}
 
   template <class Lanes>
   Pack<T> change(Pack<T> w, Pack<T> x, Index i, Lanes lanes) const {
-    return lanes.load(rates + i) * (kDecay ? delta * x + decay * w : delta * x);
+    return method.change(kDecay ? delta * x + decay * w : delta * x, i, lanes);
   }
   template <class Lanes>
-  static Pack<T> bias_rate(const Sweep<T>& s, Index j, Lanes lanes) {
-    return lanes.load(s.rates + s.n_outputs * s.n_inputs + j);
+  static Pack<T> bias_change(const Sweep<T>& s, Index j, Lanes lanes) {
+    return Method(s.constants, s.memory.from(s.bias_start()))
+        .change(scale(s) * lanes.load(s.delta + j), j, lanes);
   }
+
+ private:
+  static T scale(const Sweep<T>& s) { return Method::kLinear ? s.constants.epsilon : T(1); }
 };
 
-// The same with h and so the rate following (62) and (61) at every sample.
+// One rate a weight, with h and so the rate following (62) and (61) at every sample.
 template <class T, bool kDecay>
 struct RunningRate {
   T* h;
   T delta, decay, keep, gain, epsilon, mu;
 
   RunningRate(const Sweep<T>& s, Index j)
-      : h(s.curvature + j * s.n_inputs),
+      : h(s.memory.curvature + j * s.n_inputs),
         delta(s.delta[j]),
-        decay(s.decay),
-        keep(1 - s.gamma),
-        gain(s.gamma * s.hy[j]),
-        epsilon(s.epsilon),
-        mu(s.mu) {}
+        decay(s.constants.decay),
+        keep(1 - s.constants.leak),
+        gain(s.constants.leak * s.hy[j]),
+        epsilon(s.constants.epsilon),
+        mu(s.constants.mu) {}
 
   template <class Lanes>
   Pack<T> change(Pack<T> w, Pack<T> x, Index i, Lanes lanes) const {
@@ -91,31 +97,37 @@ struct RunningRate {
     return epsilon / (mean + mu) * (kDecay ? delta * x + decay * w : delta * x);
   }
   template <class Lanes>
-  static Pack<T> bias_rate(const Sweep<T>& s, Index j, Lanes lanes) {
-    T* h = s.curvature + s.n_outputs * s.n_inputs + j;
-    const Pack<T> mean = (1 - s.gamma) * lanes.load(h) + s.gamma * lanes.load(s.hy + j);
+  static Pack<T> bias_change(const Sweep<T>& s, Index j, Lanes lanes) {
+    T* h = s.memory.curvature + s.bias_start() + j;
+    const T leak = s.constants.leak;
+    const Pack<T> mean = (1 - leak) * lanes.load(h) + leak * lanes.load(s.hy + j);
     lanes.store(h, mean);
-    return s.epsilon / (mean + s.mu);
+    return s.constants.epsilon / (mean + s.constants.mu) * lanes.load(s.delta + j);
   }
 };
 
-// One row's update: w <- w - change, or with momentum v <- momentum v - change, w <- w + v.
+// One row's update: w <- w - change, or with momentum as Constants says.
 template <class T, class Rule, bool kMomentum>
 struct RowUpdate {
   Rule rule;
-  T momentum;
+  T momentum, gain, through, past;
   T* velocity;
 
   RowUpdate(const Sweep<T>& s, Index j)
-      : rule(s, j), momentum(s.momentum), velocity(kMomentum ? s.velocity + j * s.n_inputs : nullptr) {}
+      : rule(s, j),
+        momentum(s.constants.momentum),
+        gain(s.constants.gain),
+        through(s.constants.through),
+        past(s.constants.past),
+        velocity(kMomentum ? s.memory.velocity + j * s.n_inputs : nullptr) {}
 
   template <class Lanes>
   Pack<T> operator()(Pack<T> w, Pack<T> x, Index i, Lanes lanes) const {
     const Pack<T> change = rule.change(w, x, i, lanes);
     if constexpr (!kMomentum) return w - change;
-    const Pack<T> v = momentum * lanes.load(velocity + i) - change;
+    const Pack<T> v = momentum * lanes.load(velocity + i) - gain * change;
     lanes.store(velocity + i, v);
-    return w + v;
+    return w + (through * v - past * change);
   }
 };
 
@@ -239,14 +251,18 @@ void backward(const Sweep<T>& s, const T* x, T* e_below, T* c_below) {
 template <class Rule, bool kMomentum, class T>
 void update_bias(const Sweep<T>& s) {
   if (!s.has_bias) return;
-  const Index start = s.n_outputs * s.n_inputs;
+  const Constants<T>& c = s.constants;
+  T* const bias = s.weights + s.bias_start();
   simd::for_lanes<T>(s.n_outputs, [&](Index j, auto lanes) {
-    Pack<T> step = -Rule::bias_rate(s, j, lanes) * lanes.load(s.delta + j);
+    const Pack<T> change = Rule::bias_change(s, j, lanes);
+    Pack<T> step = -change;
     if constexpr (kMomentum) {
-      step += s.momentum * lanes.load(s.velocity + start + j);
-      lanes.store(s.velocity + start + j, step);
+      T* const velocity = s.memory.velocity + s.bias_start() + j;
+      const Pack<T> v = c.momentum * lanes.load(velocity) - c.gain * change;
+      lanes.store(velocity, v);
+      step = c.through * v - c.past * change;
     }
-    lanes.store(s.weights + start + j, lanes.load(s.weights + start + j) + step);
+    lanes.store(bias + j, lanes.load(bias + j) + step);
   });
 }
 

@@ -16,42 +16,22 @@ class OnlineDense final : public OnlineLayer<T> {
  public:
   OnlineDense(const DenseSize& size, const Sigmoid<T>& sigmoid, T* theta, Index start, RuleState<T>& state,
               bool running)
-      : sigmoid_(sigmoid), state_(state), units_run_(running && state.options.unit_rates()) {
-    const auto slice = [start](AlignedVector<T>& vector) {
-      return vector.empty() ? nullptr : vector.data() + start;
-    };
+      : sigmoid_(sigmoid),
+        state_(state),
+        units_run_(running && state.options.unit_rates()),
+        immediate_(std::holds_alternative<MurataOptions>(state.options.method)) {
     const std::size_t outputs = std::size_t(simd::padded<T>(size.n_outputs));
-    for (auto* vector : {&output_, &slope_, &delta_, &hy_, &unit_rates_, &unit_curvature_})
+    for (auto* vector : {&output_, &slope_, &delta_, &hy_, &unit_factors_, &unit_curvature_})
       vector->resize(outputs);
-    sweep_ = {size.n_inputs,
-              size.n_outputs,
-              theta + start,
-              slice(state.velocity),
-              slice(state.rates),
-              slice(state.curvature),
-              size.bias,
-              delta_.data(),
-              hy_.data(),
-              unit_rates_.data(),
-              0,
-              0,
-              0,
-              0,
-              0};
+    sweep_ = {size.n_inputs, size.n_outputs, theta + start,        state.memory().from(start), size.bias,
+              delta_.data(), hy_.data(),     unit_factors_.data(), state.constants()};
   }
 
   void begin() override {
-    const RuleOptions& options = state_.options;
-    sweep_.momentum = T(options.momentum);
-    sweep_.decay = T(options.weight_decay);
-    sweep_.epsilon = T(options.learning_rate);
-    if (const SdlmOptions* sdlm = options.sdlm()) {
-      sweep_.mu = T(sdlm->mu);
-      sweep_.gamma = T(sdlm->gamma);
-    }
-    for (Index j = 0; options.unit_rates() && j < sweep_.n_outputs; ++j) {
-      unit_rates_[std::size_t(j)] = sweep_.rates[j * sweep_.n_inputs];
-      if (units_run_) unit_curvature_[std::size_t(j)] = sweep_.curvature[j * sweep_.n_inputs];
+    const Index i = sweep_.n_inputs;
+    for (Index j = 0; state_.options.unit_rates() && j < sweep_.n_outputs; ++j) {
+      unit_factors_[std::size_t(j)] = sweep_.memory.first[j * i];
+      if (units_run_) unit_curvature_[std::size_t(j)] = sweep_.memory.curvature[j * i];
     }
   }
 
@@ -66,15 +46,16 @@ class OnlineDense final : public OnlineLayer<T> {
   void publish() override {
     if (!units_run_) return;
     const Index i = sweep_.n_inputs, o = sweep_.n_outputs;
-    for (Index j = 0; j < o; ++j) std::fill_n(sweep_.curvature + j * i, i, unit_curvature_[std::size_t(j)]);
-    if (sweep_.has_bias) std::copy_n(unit_curvature_.data(), o, sweep_.curvature + o * i);
+    T* const h = sweep_.memory.curvature;
+    for (Index j = 0; j < o; ++j) std::fill_n(h + j * i, i, unit_curvature_[std::size_t(j)]);
+    if (sweep_.has_bias) std::copy_n(unit_curvature_.data(), o, h + o * i);
   }
 
   void discard() override { pending_ = nullptr; }
 
   const T* forward(const T* x) override {
     T *outputs = output_.data(), *slopes = slope_.data();
-    const T* bias = sweep_.has_bias ? sweep_.weights + sweep_.n_outputs * sweep_.n_inputs : nullptr;
+    const T* bias = sweep_.has_bias ? sweep_.weights + sweep_.bias_start() : nullptr;
     const Sigmoid<T> sigmoid = sigmoid_;
     const auto activate = [=](Index j, Pack<T> total, auto lanes) {
       if (bias) total += lanes.load(bias + j);
@@ -96,9 +77,11 @@ class OnlineDense final : public OnlineLayer<T> {
 
   void backward(const T* e, const T* c, T* e_below, T* c_below) override {
     take_error(e, c);
-    if (units_run_) refresh_unit_rates();
+    take_constants();
+    if (units_run_) refresh_unit_factors();
     if (!e_below) {
       pending_ = x_;
+      if (immediate_) finish();
       return;
     }
     if (c)
@@ -122,8 +105,15 @@ class OnlineDense final : public OnlineLayer<T> {
     }
   }
 
+  // Of the present sample: where the update is put off, they may be others by then.
+  void take_constants() {
+    if (version_ == state_.version()) return;
+    sweep_.constants = state_.constants();
+    version_ = state_.version();
+  }
+
   // (62) and (61) for the mean over a unit's weights and bias, hy (sum of squared inputs + 1) / count
-  void refresh_unit_rates() {
+  void refresh_unit_factors() {
     Pack<T> squares{};
     const T* x = x_;
     simd::for_lanes<T>(sweep_.n_inputs, [&](Index i, auto lanes) {
@@ -131,20 +121,23 @@ class OnlineDense final : public OnlineLayer<T> {
       squares += input * input;
     });
     const T bias = sweep_.has_bias ? T(1) : T(0);
+    const T gamma = sweep_.constants.leak, mu = sweep_.constants.mu;
     const T mean_square = (simd::sum<T>(squares) + bias) / (T(sweep_.n_inputs) + bias);
     for (std::size_t j = 0; j < hy_.size(); ++j) {
-      unit_curvature_[j] = (1 - sweep_.gamma) * unit_curvature_[j] + sweep_.gamma * (hy_[j] * mean_square);
-      unit_rates_[j] = sweep_.epsilon / (unit_curvature_[j] + sweep_.mu);
+      unit_curvature_[j] = (1 - gamma) * unit_curvature_[j] + gamma * (hy_[j] * mean_square);
+      unit_factors_[j] = T(1) / (unit_curvature_[j] + mu);
     }
   }
 
   Sigmoid<T> sigmoid_;
   RuleState<T>& state_;
   online::Sweep<T> sweep_;
-  AlignedVector<T> output_, slope_, delta_, hy_, unit_rates_, unit_curvature_;
+  AlignedVector<T> output_, slope_, delta_, hy_, unit_factors_, unit_curvature_;
   const T* x_ = nullptr;        // input of the present sample
   const T* pending_ = nullptr;  // input of the sample whose update was put off
+  Index version_ = -1;          // of the constants
   bool units_run_;              // a unit's mean curvature follows (62)
+  bool immediate_;              // the next update's rate depends on this one
 };
 
 }  // namespace
@@ -157,13 +150,19 @@ std::unique_ptr<OnlineLayer<T>> make_online_dense(const DenseSize& size, const S
       return std::make_unique<OnlineDense<T, Rule, true>>(size, sigmoid, theta, start, state, running);
     return std::make_unique<OnlineDense<T, Rule, false>>(size, sigmoid, theta, start, state, running);
   };
+  const RuleOptions& options = state.options;
   const auto choose = [&]<bool kDecay>() {
-    if (state.options.unit_rates()) return make.template operator()<online::UnitRate<T, kDecay>>();
+    if (options.unit_rates()) return make.template operator()<online::UnitRate<T, kDecay>>();
     if (running) return make.template operator()<online::RunningRate<T, kDecay>>();
-    return make.template operator()<online::WeightRate<T, kDecay>>();
+    return make.template operator()<online::WeightRate<T, online::FixedRate<T>, kDecay>>();
   };
-  return state.options.weight_decay != 0 ? choose.template operator()<true>()
-                                         : choose.template operator()<false>();
+  if (options.sdlm() || options.unit_rates())
+    return options.weight_decay != 0 ? choose.template operator()<true>()
+                                     : choose.template operator()<false>();
+  // These have more to compute than the decay costs.
+  return online::with_method<T>(options, [&]<class Method>() {
+    return make.template operator()<online::WeightRate<T, Method, true>>();
+  });
 }
 
 template std::unique_ptr<OnlineLayer<float>> make_online_dense(const DenseSize&, const Sigmoid<float>&,

@@ -23,7 +23,7 @@ class OnlineLayer {
  public:
   virtual ~OnlineLayer() = default;
 
-  // Takes rates, curvature and constants from the rule's state as they are now.
+  // Takes factors and curvature of the units from the rule's state as they are now.
   virtual void begin() = 0;
   // After the last sample of a call: applies an update that was put off.
   virtual void finish() = 0;

@@ -26,13 +26,13 @@ class OnlineStep {
   // The gradient (p) to apply, with room for kRoom more.
   T* gradient() { return gradient_.data(); }
 
-  // Lets h and the rates follow the present sample, whose input is x (i) and whose d2E/dy2 is hy (o); hx (i),
-  // may be null, is passed down.
+  // Lets h and the factors follow the present sample, whose input is x (i) and whose d2E/dy2 is hy (o); hx
+  // (i), may be null, is passed down.
   void take_curvature(const T* x, const T* hy, T* hx) {
     std::fill(curvature_.begin(), curvature_.end(), T(0));
     module_.backward_curvature(1, theta_, x, hy, hx, curvature_.data());
     state_.average_curvature(part_, curvature_.data());
-    state_.refresh_rates(part_);
+    state_.refresh_factors(part_);
   }
 
   void apply() { state_.apply(part_, gradient_.data(), theta_); }

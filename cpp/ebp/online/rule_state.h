@@ -5,7 +5,7 @@
 
 #include "ebp/base/aligned.h"
 #include "ebp/nn/network.h"
-#include "ebp/online/rules.h"
+#include "ebp/online/methods.h"
 
 namespace ebp {
 
@@ -15,11 +15,10 @@ class RuleState {
  public:
   RuleState(const Network<T>& network, const RuleOptions& options);
 
-  RuleOptions options;
-  AlignedVector<T> velocity;   // v; empty without momentum
-  AlignedVector<T> curvature;  // h; empty for SGD
-  AlignedVector<T> rates;      // the effective rate of each parameter
-  bool measured = false;       // h has been measured or has begun its running average
+  const RuleOptions options;
+
+  bool measured = false;       // SDLM's h has been measured or has begun its running average
+  AlignedVector<T> curvature;  // h of SDLM, else empty
 
   // A stretch of the parameters that consists of whole blocks: one module's, or all.
   struct Part {
@@ -27,26 +26,47 @@ class RuleState {
     std::size_t first_block, last_block;  // the last one excluded
   };
   Part part(Index start, Index size) const;
-  Part whole() const { return {0, Index(rates.size()), 0, blocks_.size()}; }
+  Part whole() const { return {0, n_parameters_, 0, blocks_.size()}; }
+
+  // epsilon from now on. After a change of it, and between begin_update and end_update, which must enclose
+  // every update, `constants` are other ones, as `version` tells.
+  double learning_rate() const { return learning_rate_; }
+  void set_learning_rate(double learning_rate);
+  void begin_update();
+  void end_update();
+  const online::Constants<T>& constants() const { return constants_; }
+  Index version() const { return version_; }
+  // Null where there is nothing to remember.
+  online::Memory<T> memory();
 
   // Takes the means h (p) over samples as the curvature.
   void set_curvature(const T* h);
   // h <- (1 - gamma) h + gamma mean, (62), for a part; mean (part.size) is overwritten.
   void average_curvature(const Part& part, T* mean);
-  // rates of a part from epsilon and h
-  void refresh_rates(const Part& part);
-  void refresh_rates() { refresh_rates(whole()); }
+  // SDLM's factors of epsilon, from h.
+  void refresh_factors(const Part& part);
+  void refresh_factors() { refresh_factors(whole()); }
   // One step of a part with the gradient g (part.size); theta (part.size) is updated in place.
   void apply(const Part& part, const T* g, T* theta);
-  // Forgets momentum and curvature.
+  // rates (p): the factor that multiplies each parameter's gradient, or Adam's mean of it or Rprop's sign.
+  void rates(T* rates);
+  // Forgets all that has been remembered.
   void reset();
   bool finite() const;
 
  private:
+  void set_constants();
   // Replaces every unit's values (part.size) by their mean, where one h a unit is wanted.
   void share_within_units(const Part& part, T* values) const;
 
   std::vector<ParameterBlock> blocks_;
+  Index n_parameters_;
+  online::Constants<T> constants_{};
+  Index version_ = 0;
+  double learning_rate_;
+  double eta_;                                  // Murata's
+  double first_share_ = 1, second_share_ = 1;   // that Adam's means still owe to their start from 0
+  AlignedVector<T> velocity_, first_, second_;  // see online::Memory
 };
 
 }  // namespace ebp

@@ -13,10 +13,7 @@ namespace {
 // Presentations between two looks at the world: a few milliseconds of work, whatever the network's size, so
 // that an interrupt is served soon and looking costs nothing. `work` is the number of multiply-adds a pass
 // takes.
-Index chunk_size(Index work, Index batch_size) {
-  const Index samples = std::clamp<Index>(64'000'000 / work, 1, 16384);
-  return (samples + batch_size - 1) / batch_size * batch_size;
-}
+Index chunk_size(Index work) { return std::clamp<Index>(64'000'000 / work, 1, 16384); }
 
 // Presentations between two copies of good parameters: so many that copying does not count.
 constexpr Index kCheckpoint = 4096;
@@ -39,23 +36,30 @@ const char* name_of(Status status) {
 
 template <class T>
 struct Trainer<T>::Run {
-  Run(const Network<T>& network, const Samples<T>& samples, const Index* order, Index n, Index batch_size,
-      double* losses, const Pulse& pulse)
+  Run(const Network<T>& network, const Samples<T>& samples, const Index* order, Index n,
+      const Batches& batches, const double* rates, double* losses, const Pulse& pulse)
       : samples(samples),
         feed(samples, network.n_inputs()),
         order(order),
         n(n),
-        batch_size(batch_size),
+        batches(batches),
+        rates(rates),
         losses(losses),
         pulse(pulse) {}
 
   const Samples<T>& samples;
   Feed<T> feed;
   const Index* order;
-  Index n, batch_size;
+  Index n;
+  const Batches& batches;
+  const double* rates;
   double* losses;
   const Pulse& pulse;
   Index done = 0;
+  Index updates = 0;
+
+  // Presentations of the next update, the last one of which may find fewer.
+  Index batch_size() const { return batches.sizes ? batches.sizes[updates] : batches.size; }
 
   // Multiply-adds of one sample's forward pass: a shared parameter takes one for each of its connections.
   Index work(const Network<T>& network) const {
@@ -103,16 +107,13 @@ Trainer<T>::Trainer(Network<T>& network, const RuleOptions& options)
 
 template <class T>
 void Trainer<T>::set_learning_rate(double learning_rate) {
-  if (learning_rate == state_.options.learning_rate) return;
-  if (engine_ && !stale_) engine_->publish();
-  state_.options.learning_rate = learning_rate;
-  stale_ = true;
+  state_.set_learning_rate(learning_rate);
 }
 
 template <class T>
-const RuleState<T>& Trainer<T>::state() {
+RuleState<T>& Trainer<T>::state() {
   if (engine_ && !stale_) engine_->publish();
-  state_.refresh_rates();
+  state_.refresh_factors();
   return state_;
 }
 
@@ -125,7 +126,7 @@ void Trainer<T>::activate(bool running) {
     stale_ = true;
   }
   if (!stale_) return;
-  state_.refresh_rates();
+  state_.refresh_factors();
   engine_->begin();
   stale_ = false;
 }
@@ -146,30 +147,41 @@ void Trainer<T>::measure_curvature(Run& run) {
   stale_ = true;
 }
 
-// Presents up to `end`; false if a loss was not finite.
+template <class T>
+void Trainer<T>::begin_update(const Run& run) {
+  if (run.rates) state_.set_learning_rate(run.rates[run.done]);
+  state_.begin_update();
+}
+
+// Presents up to `end`, or up to the first batch; false if a loss was not finite.
 template <class T>
 bool Trainer<T>::present_singly(Run& run, Index end) {
   const Index k = network_.n_outputs();
-  while (run.done < end) {
+  for (; run.done < end && run.batch_size() == 1; ++run.done, ++run.updates) {
     const Index sample = run.order[run.done];
     if (run.done + 1 < run.n) run.feed.prefetch(run.order[run.done + 1]);
     const T weight = run.samples.weights ? run.samples.weights[sample] : T(1);
     const T* t = run.samples.t + sample * k;
     const T loss = engine_->assess(run.feed.row(sample), t, weight);
-    run.losses[run.done++] = double(loss);
-    if (!std::isfinite(loss)) return false;
+    run.losses[run.done] = double(loss);
+    if (!std::isfinite(loss)) {
+      ++run.done;
+      return false;
+    }
+    begin_update(run);
     engine_->learn(t, weight);
+    state_.end_update();
   }
   engine_->finish();
   return true;
 }
 
-// The same in mini-batches; the last one may be smaller.
+// Presents batches until `end` has been reached or single samples follow; false if a loss was not finite.
 template <class T>
 bool Trainer<T>::present_batches(Run& run, Index end) {
-  while (run.done < end) {
+  while (run.done < end && run.batch_size() > 1) {
     const Index start = run.done;
-    learn_batch(run, std::min(run.batch_size, end - start));
+    learn_batch(run, std::min(run.batch_size(), run.n - start));
     for (Index k = start; k < run.done; ++k)
       if (!std::isfinite(run.losses[k])) return false;
   }
@@ -179,6 +191,7 @@ bool Trainer<T>::present_batches(Run& run, Index end) {
 template <class T>
 void Trainer<T>::learn_batch(Run& run, Index rows) {
   const bool running = state_.options.running();
+  begin_update(run);
   std::fill(run.gradient.begin(), run.gradient.end(), T(0));
   if (running) std::fill(run.curvature.begin(), run.curvature.end(), T(0));
   const T* theta = network_.parameters();
@@ -194,13 +207,15 @@ void Trainer<T>::learn_batch(Run& run, Index rows) {
     std::copy_n(run.row_losses.data(), count, run.losses + run.done);
     run.done += count;
   }
+  ++run.updates;
   for (T& value : run.gradient) value /= T(rows);
   if (running) {
     for (T& value : run.curvature) value /= T(rows);
     state_.average_curvature(state_.whole(), run.curvature.data());
-    state_.refresh_rates();
+    state_.refresh_factors();
   }
   state_.apply(state_.whole(), run.gradient.data(), network_.parameters());
+  state_.end_update();
 }
 
 template <class T>
@@ -216,36 +231,40 @@ void Trainer<T>::restore(const AlignedVector<T>& parameters) {
   stale_ = true;
 }
 
+// At least one update; false if it went wrong.
 template <class T>
 bool Trainer<T>::present_some(Run& run, Index end) {
-  if (run.batch_size > 1) {
-    if (stale_) state_.refresh_rates();
-    return present_batches(run, end);
+  if (run.batch_size() == 1) {
+    activate(state_.options.running());
+    return present_singly(run, end);
   }
-  activate(state_.options.running());
-  return present_singly(run, end);
+  run.make_blocks(network_);
+  if (engine_ && !stale_) engine_->publish();
+  stale_ = true;
+  state_.refresh_factors();
+  return present_batches(run, end);
 }
 
 template <class T>
 Outcome Trainer<T>::present_all(Run& run, const Progress& progress) {
-  const Index chunk = chunk_size(run.work(network_), run.batch_size);
+  const Index chunk = chunk_size(run.work(network_));
   AlignedVector<T> good(network_.parameters(), network_.parameters() + network_.n_parameters());
   Index checked = 0;
   double sum = 0;
   try {
     while (run.done < run.n) {
-      const Index start = run.done, end = std::min(run.n, start + chunk);
-      bool fine = present_some(run, end);
-      if (fine && (end == run.n || end - checked >= kCheckpoint)) {
+      const Index start = run.done;
+      bool fine = present_some(run, std::min(run.n, start + chunk));
+      if (fine && (run.done == run.n || run.done - checked >= kCheckpoint)) {
         fine = finite();
         if (fine) std::copy_n(network_.parameters(), network_.n_parameters(), good.data());
-        checked = end;
+        checked = run.done;
       }
       if (!fine) {
         restore(good);
         return {Status::kDiverged, run.done};
       }
-      sum = std::accumulate(run.losses + start, run.losses + end, sum);
+      sum = std::accumulate(run.losses + start, run.losses + run.done, sum);
       if (run.pulse) run.pulse();
       if (progress && !progress(run.done, sum / double(run.done))) {
         if (!finite()) restore(good);
@@ -260,17 +279,12 @@ Outcome Trainer<T>::present_all(Run& run, const Progress& progress) {
 }
 
 template <class T>
-Outcome Trainer<T>::train(const Samples<T>& samples, const Index* order, Index n, Index batch_size,
-                          double* losses, const Progress& progress, const Pulse& pulse) {
+Outcome Trainer<T>::train(const Samples<T>& samples, const Index* order, Index n, const Batches& batches,
+                          const double* rates, double* losses, const Progress& progress, const Pulse& pulse) {
   const blas::Serial serial;
-  Run run(network_, samples, order, n, std::clamp<Index>(batch_size, 1, std::max<Index>(n, 1)), losses,
-          pulse);
+  Run run(network_, samples, order, n, batches, rates, losses, pulse);
   state();
   if (state_.options.sdlm() && !(state_.options.running() && state_.measured)) measure_curvature(run);
-  if (run.batch_size > 1) {
-    run.make_blocks(network_);
-    stale_ = true;
-  }
   return present_all(run, progress);
 }
 
@@ -295,13 +309,15 @@ T Trainer<T>::learn_one(const T* x, const T* t) {
   if (!ready || !std::isfinite(loss)) return loss;
   T size = 0;
   for (Index k = 0; k < network_.n_inputs(); ++k) size += std::abs(x[k]);
-  const double rate = state_.options.learning_rate / (sdlm ? sdlm->mu : 1.0);
+  const double rate = state_.learning_rate() / (sdlm ? sdlm->mu : 1.0);
   const bool suspicious =
       unbounded_ || !(double(size) < kSuspicious) || double(loss) > kSuspicious || rate > kSuspicious;
   AlignedVector<T> good;
   if (suspicious) good.assign(network_.parameters(), network_.parameters() + network_.n_parameters());
+  state_.begin_update();
   engine_->learn(t, T(1));
   engine_->finish();
+  state_.end_update();
   if (suspicious && !finite()) restore(good);
   return loss;
 }

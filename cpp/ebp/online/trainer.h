@@ -32,6 +32,13 @@ struct Outcome {
   Index n_samples;  // presentations made
 };
 
+// Presentations of the updates of one call: sizes[0], sizes[1], ..., which add up to all of them, or `size`
+// each if `sizes` is null.
+struct Batches {
+  Index size = 1;
+  const Index* sizes = nullptr;
+};
+
 template <class T>
 class Trainer {
  public:
@@ -41,19 +48,20 @@ class Trainer {
   // epsilon from now on
   void set_learning_rate(double learning_rate);
 
-  // Presents samples order[0 .. n) and updates after every `batch_size` of them, by the mean of their
-  // gradients. losses (n) gets each presentation's weighted loss before the update. The rule's curvature
-  // is measured first where it asks for that. `progress` and `pulse` may be empty; `progress` may set the
+  // Presents samples order[0 .. n) and updates after every batch of them, by the mean of their gradients.
+  // losses (n) gets each presentation's weighted loss before the update. The rule's curvature is measured
+  // first where it asks for that. rates (n), which may be null, are values of epsilon, of which an update
+  // takes that of its first presentation. `progress` and `pulse` may be empty; `progress` may set the
   // learning rate.
-  Outcome train(const Samples<T>& samples, const Index* order, Index n, Index batch_size, double* losses,
-                const Progress& progress, const Pulse& pulse);
+  Outcome train(const Samples<T>& samples, const Index* order, Index n, const Batches& batches,
+                const double* rates, double* losses, const Progress& progress, const Pulse& pulse);
 
   // Presents one sample, x (i) and t (o), and returns its loss before the update. If the loss or what would
   // be learnt is not finite, nothing is. SDLM's curvature follows its running average (62).
   T learn_one(const T* x, const T* t);
 
   // The rule's state, brought up to date.
-  const RuleState<T>& state();
+  RuleState<T>& state();
 
  private:
   struct Run;  // one call of train
@@ -66,6 +74,7 @@ class Trainer {
   bool present_singly(Run& run, Index end);
   bool present_batches(Run& run, Index end);
   void learn_batch(Run& run, Index rows);
+  void begin_update(const Run& run);
   void restore(const AlignedVector<T>& parameters);
   bool finite() const;
 

@@ -1,0 +1,137 @@
+"""What all rules have in common."""
+
+from __future__ import annotations
+
+import inspect
+import numbers
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ebp import _core
+
+if TYPE_CHECKING:
+    from ebp.network import Network
+
+MOMENTUM_FORMS = ("heavy_ball", "nesterov", "averaged")
+
+
+def number(
+    owner: str,
+    name: str,
+    value: Any,
+    low: float,
+    high: float = np.inf,
+    *,
+    open_low: bool = False,
+    closed_high: bool = False,
+) -> float:
+    """The value as a float in [low, high); `open_low` leaves low out, `closed_high` takes high in."""
+    if not isinstance(value, numbers.Real) or isinstance(value, bool):
+        raise TypeError(f"[{owner}] {name} must be a number; got {value!r}")
+    result = float(value)
+    above = low < result if open_low else low <= result
+    below = result <= high if closed_high else result < high
+    if not (above and below):
+        limits = f"in {'(' if open_low else '['}{low:g}, {high:g}{']' if closed_high else ')'}"
+        raise ValueError(f"[{owner}] {name} must be {limits}; got {value!r}")
+    return result
+
+
+def choice(owner: str, name: str, value: Any, choices: tuple[str, ...]) -> str:
+    """The value, if it is one of the choices."""
+    if not isinstance(value, str) or value not in choices:
+        raise ValueError(f"[{owner}] {name} must be one of {', '.join(choices)}; got {value!r}")
+    return value
+
+
+class Rule:
+    """What all rules have in common; made through one of its subclasses.
+
+    A subclass stores its own settings as attributes of the same names as the parameters of its constructor,
+    and gives them to the core in `_method`.
+    """
+
+    def __init__(
+        self, learning_rate: Any, momentum: Any, momentum_form: Any, weight_decay: Any, schedule: Any
+    ) -> None:
+        owner = type(self).__name__
+        self._trainer: Any = None
+        self._core: Any = None
+        self._n_presented = 0
+        self._learning_rate = self._checked_rate(learning_rate)
+        self.momentum = number(owner, "momentum", momentum, 0, 1)
+        self.momentum_form = choice(owner, "momentum_form", momentum_form, MOMENTUM_FORMS)
+        self.weight_decay = number(owner, "weight_decay", weight_decay, 0)
+        if schedule is not None and not callable(getattr(schedule, "factors", None)):
+            raise TypeError(f"[{owner}] schedule must be an ebp.schedules object or None; got {schedule!r}")
+        self.schedule = schedule
+
+    def _checked_rate(self, value: Any) -> float:
+        return number(type(self).__name__, "learning_rate", value, 0)
+
+    @property
+    def learning_rate(self) -> float:
+        """Global rate, which the schedule multiplies; may be set between calls."""
+        return self._learning_rate
+
+    @learning_rate.setter
+    def learning_rate(self, value: float) -> None:
+        self._learning_rate = self._checked_rate(value)
+        if self._trainer is not None:
+            self._trainer.set_learning_rate(self._learning_rate)
+
+    @property
+    def n_presented(self) -> int:
+        """Presentations that the rule has learnt from: the time t of its schedule."""
+        return self._n_presented
+
+    @property
+    def learning_rates(self) -> np.ndarray | None:
+        """Effective rate of every parameter, shaped like `Network.parameters`; None before training."""
+        return None if self._trainer is None else self._trainer.rates
+
+    def _method(self) -> Any:
+        """The rule's own settings, an options object of the core."""
+        raise NotImplementedError
+
+    def _bind(self, network: Network) -> Any:
+        """The trainer for this network, made when it is first asked for."""
+        if self._trainer is None:
+            options = _core.RuleOptions(
+                learning_rate=self._learning_rate,
+                momentum=self.momentum,
+                momentum_form=self.momentum_form,
+                weight_decay=self.weight_decay,
+                method=self._method(),
+            )
+            self._core = network._core
+            self._trainer = network._trainer_class(self._core, options)
+        elif self._core is not network._core:
+            raise ValueError(
+                f"[{type(self).__name__}] a rule belongs to the first network it trains; got another one"
+            )
+        return self._trainer
+
+    def _rates(self, n: int) -> np.ndarray | None:
+        """Global rate at each of the next n presentations; None if it stays as it is."""
+        if self.schedule is None:
+            return None
+        t = np.arange(self._n_presented, self._n_presented + n)
+        return self._learning_rate * np.asarray(self.schedule.factors(t), np.float64)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        # A change would not reach the state that the core keeps, so it is refused instead of being ignored.
+        if name in self.__dict__ and not name.startswith("_"):
+            raise AttributeError(
+                f"[{type(self).__name__}] {name} is fixed; make a new rule with another {name}; got {value!r}"
+            )
+        super().__setattr__(name, value)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_trainer": None, "_core": None, "_n_presented": 0}
+
+    def __repr__(self) -> str:
+        names = list(inspect.signature(type(self)).parameters)
+        settings = [f"{self.learning_rate!r}", *(f"{name}={getattr(self, name)!r}" for name in names[1:])]
+        return f"{type(self).__name__}({', '.join(settings)})"
