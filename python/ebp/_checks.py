@@ -10,12 +10,15 @@ from typing import Any
 import numpy as np
 
 
-def check_choice(owner: str, name: str, value: Any, allowed: Sequence[Any]) -> None:
-    """Raise ValueError unless `value` is one of `allowed` (strings, None)."""
+def check_choice(owner: str, name: str, value: Any, allowed: Sequence[Any], alternative: str = "") -> None:
+    """Raise ValueError unless `value` is one of `allowed` (strings, None).
+
+    `alternative` names what else the caller takes, for the message.
+    """
     if (isinstance(value, str) or value is None) and value in allowed:
         return
     options = ", ".join(repr(option) for option in allowed)
-    raise ValueError(f"[{owner}] {name} must be one of {options}; got {value!r}")
+    raise ValueError(f"[{owner}] {name} must be one of {options}{_or(alternative)}; got {value!r}")
 
 
 def check_number(
@@ -28,8 +31,12 @@ def check_number(
     open_low: bool = False,
     open_high: bool = False,
     integer: bool = False,
+    alternative: str = "",
 ) -> None:
-    """Raise ValueError unless `value` is a finite number (or an integer) between `low` and `high`."""
+    """Raise ValueError unless `value` is a finite number (or an integer) between `low` and `high`.
+
+    `alternative` names what else the caller takes, for the message.
+    """
     kind = Integral if integer else Real
     valid = isinstance(value, kind) and not isinstance(value, (bool, np.bool_))
     if valid:
@@ -38,9 +45,12 @@ def check_number(
         valid = above and below
     if not valid:
         noun = "an integer" if integer else "a number"
-        raise ValueError(
-            f"[{owner}] {name} must be {noun} {_range(low, high, open_low, open_high)}; got {value!r}"
-        )
+        limits = _range(low, high, open_low, open_high)
+        raise ValueError(f"[{owner}] {name} must be {noun} {limits}{_or(alternative)}; got {value!r}")
+
+
+def _or(alternative: str) -> str:
+    return f" or {alternative}" if alternative else ""
 
 
 def _range(low: float, high: float, open_low: bool, open_high: bool) -> str:

@@ -237,7 +237,7 @@ class EmphasizedSampler:
         Raises
         ------
         ValueError
-            For losses that are negative, not finite, or not as many as presentations.
+            For losses that are negative, not finite, or not as many as presentations, or unknown samples.
         """
         values = _checked_losses(losses, "EmphasizedSampler.observe")
         rows = np.asarray(order, np.intp)
@@ -245,6 +245,12 @@ class EmphasizedSampler:
             raise ValueError(
                 f"[EmphasizedSampler.observe] losses must be {rows.size}, one a presentation; "
                 f"got {values.size}"
+            )
+        outside = rows[(rows < 0) | (rows >= len(self.errors))]
+        if len(outside):
+            raise ValueError(
+                f"[EmphasizedSampler.observe] order must hold samples from 0 to {len(self.errors) - 1}; "
+                f"got {outside[0]}"
             )
         if self.settings.corrected:
             values = values / self.correction[rows]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
@@ -68,6 +69,12 @@ class GrowingBatch:
         """The same batches with the lengths of `growth` in presentations, of which an epoch has `n_epoch`."""
         return replace(self, growth=self.growth.in_presentations(n_epoch))
 
+    def sizes_at(self, t: Any) -> np.ndarray:
+        """Sizes of batches that begin after `t` presentations, array-like of int: an int array like it."""
+        with np.errstate(divide="ignore"):  # a factor may underflow to 0
+            wanted = self.first / self.growth.factors(t)
+        return np.clip(np.rint(wanted), 1, self.largest or 2.0**62).astype(np.int64)
+
     def sizes(self, t: int, n: int) -> np.ndarray:
         """Sizes of the batches that `n` presentations are divided into.
 
@@ -89,12 +96,9 @@ class GrowingBatch:
         """
         check_number("GrowingBatch", "t", t, 0, integer=True)
         check_number("GrowingBatch", "n", n, 0, integer=True)
-        bound = n if self.largest is None else min(n, self.largest)
-        with np.errstate(divide="ignore"):  # a factor may underflow to 0
-            wanted = self.first / self.growth.factors(t + np.arange(n))
-        start_of = np.clip(np.rint(wanted), 1, max(1, bound)).astype(np.intp).tolist()
+        candidates = self.sizes_at(t + np.arange(n)).tolist()
         sizes, done = [], 0
         while done < n:
-            sizes.append(min(start_of[done], n - done))
+            sizes.append(min(candidates[done], n - done))
             done += sizes[-1]
         return np.array(sizes, np.intp)
