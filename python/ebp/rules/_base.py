@@ -64,7 +64,10 @@ class Rule:
         self.momentum_form = choice(owner, "momentum_form", momentum_form, MOMENTUM_FORMS)
         self.weight_decay = number(owner, "weight_decay", weight_decay, 0)
         if schedule is not None and not callable(getattr(schedule, "factors", None)):
-            raise TypeError(f"[{owner}] schedule must be an ebp.schedules object or None; got {schedule!r}")
+            raise TypeError(
+                f"[{owner}] schedule must be an ebp.schedules object with factors(t), or None; "
+                f"got {schedule!r}"
+            )
         self.schedule = schedule
 
     def _checked_rate(self, value: Any) -> float:
@@ -83,12 +86,23 @@ class Rule:
 
     @property
     def n_presented(self) -> int:
-        """Presentations that the rule has learnt from: the time t of its schedule."""
+        """Presentations that the rule has learnt from, the time t of its schedule; may be set between calls."""
         return self._n_presented
+
+    @n_presented.setter
+    def n_presented(self, value: int) -> None:
+        if not isinstance(value, numbers.Integral) or isinstance(value, bool) or value < 0:
+            raise ValueError(
+                f"[{type(self).__name__}] n_presented must be an integer of at least 0; got {value!r}"
+            )
+        self._n_presented = int(value)
 
     @property
     def learning_rates(self) -> np.ndarray | None:
-        """Effective rate of every parameter, shaped like `Network.parameters`; None before training."""
+        """Effective rate of every parameter, shaped like `Network.parameters`; None before training.
+
+        With a schedule, that of the last presentation.
+        """
         return None if self._trainer is None else self._trainer.rates
 
     def _method(self) -> Any:
