@@ -47,7 +47,7 @@ BAD_PARAMETERS = [
     ("momentum", 1.0, r"momentum must be a number in \[0, 1\); got 1.0"),
     ("batch_size", 0, "batch_size must be an integer >= 1 or an ebp.schedules.GrowingBatch; got 0"),
     ("batch_size", 2.0, "batch_size must be an integer >= 1 or .*; got 2.0"),
-    ("batch_size", ebp.schedules.InverseTime(), "batch_size must be .* GrowingBatch; got InverseTime"),
+    ("batch_size", ebp.schedules.InverseTime(), "batch_size must be .*GrowingBatch; got InverseTime"),
     ("sampling", "sort", "sampling must be one of 'auto', .* or an ebp.sampling.Emphasize; got 'sort'"),
     ("sampling", ebp.sampling.Emphasize, "sampling must be one of .*'emphasize'.*Emphasize; got <class"),
     ("alpha", -1e-3, "alpha must be a number >= 0; got -0.001"),

@@ -76,8 +76,9 @@ class OnlineEstimator(PreparedEstimator):
         size, n = self._batch_size(data), len(data.rows)
         if isinstance(size, int):
             return n_epochs * math.ceil(n / size)
-        starts = np.linspace(0, n_epochs * n, 1000, dtype=np.int64)
-        return math.ceil(n_epochs * n * np.mean(1 / np.minimum(n, size.sizes_at(starts))))
+        times = n * np.arange(n_epochs)[:, None] + np.linspace(0, n, 10)
+        per_sample = 1 / np.minimum(n, size.sizes_at(times))
+        return int(np.ceil(n * per_sample.mean(axis=1)).sum())
 
     def _rate_schedule(self) -> Schedule | None:
         """What the rule follows from presentation to presentation."""
@@ -206,7 +207,7 @@ class OnlineEstimator(PreparedEstimator):
             if self.solver_ == "sdlm"
             else rules.SGD(rate, **options)
         )
-        rule._n_presented = presented
+        rule.n_presented = presented
         return rule
 
     def _settings(self) -> tuple[Any, ...]:
