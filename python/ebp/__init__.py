@@ -1,6 +1,17 @@
 """Efficient BackProp (LeCun, Bottou, Orr, Müller 1998): very fast online training of neural networks."""
 
-from ebp import curvature, datasets, layers, losses, optimize, plotting, preprocessing, rules, sampling
+from ebp import (
+    curvature,
+    datasets,
+    layers,
+    losses,
+    optimize,
+    plotting,
+    preprocessing,
+    rules,
+    sampling,
+    schedules,
+)
 from ebp._core import version as __version__
 from ebp._show_versions import show_versions
 from ebp.classifier import MLPClassifier, NetworkClassifier
@@ -32,5 +43,6 @@ __all__ = [
     "preprocessing",
     "rules",
     "sampling",
+    "schedules",
     "show_versions",
 ]

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from typing import Self
 
 LOSSES = ("squared_error", "cross_entropy", "binary_cross_entropy", "hinge")
-SAMPLINGS = ("auto", "shuffle", "interleave", "sequential")
+SAMPLINGS = ("auto", "shuffle", "interleave", "emphasize", "sequential")
 
 
 class OnlineClassifier(ClassifierMixin, OnlineEstimator):
@@ -70,15 +70,15 @@ class OnlineClassifier(ClassifierMixin, OnlineEstimator):
 
     @available_if(learns_from_parts)
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
-        """Train on each of the samples once, continuing from the present weights.
+        """Train on each of the samples once, or emphasised, continuing from the present weights.
 
         The normalisation is updated with every call until 1,000 samples have been seen ("decorrelate": in
         the first call only, which must have more samples than features). If the first call has fewer than
         100 samples, SDLM updates its curvature with every sample (`refresh="running"`), else at the start of
         every call (`refresh="epoch"`).
 
-        A change of solver, momentum or alpha between calls takes effect by a new rule: velocity and curvature
-        start anew, as does an automatic rate (unless only alpha changed).
+        A change of solver, momentum, alpha or schedule between calls takes effect by a new rule: velocity and
+        curvature start anew, as does an automatic rate after one of solver or momentum.
 
         Parameters
         ----------

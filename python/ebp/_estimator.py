@@ -16,10 +16,11 @@ from ._batch import Search, chosen_solver
 from ._inputs import accepted_dtypes, chunks, normalized
 from ._options import BATCH_SOLVERS, SEARCHES
 from ._preparation import PreparedEstimator, unchanged_on_error
-from ._presentation import epoch_order
+from ._presentation import EmphasizedOrders, orders
 from ._rates import RateSchedule, automatic_sdlm_rate, measure_eigenvalue
 from ._training import EXPLOSION, Course, History, Loop, Monitor, TrainingData, present, warn_of
 from .network import Network
+from .schedules import GrowingBatch, Schedule
 
 # Of 1/lambda_max, since single samples bend more than their mean; "gd", which averages, takes all of it.
 SGD_FRACTION = 0.5
@@ -58,16 +59,37 @@ class OnlineEstimator(PreparedEstimator):
             monitor = Monitor(self.network_, data, self._name)
             start = None
             if self.solver_ not in SEARCHES:
-                start = self._start_rate(data, self.max_iter * self._updates(data))
+                self._epoch_length = len(data.rows)
+                start = self._start_rate(data, self._updates(data, self.max_iter))
         self._train(data, validation, monitor, start, warm)
 
-    def _batch_size(self, data: TrainingData) -> int:
+    def _batch_size(self, data: TrainingData) -> int | GrowingBatch:
         """Presentations of one update."""
-        return len(data.rows) if self.solver_ == "gd" else int(self.batch_size)
+        if self.solver_ == "gd":
+            return len(data.rows)
+        if isinstance(self.batch_size, GrowingBatch):
+            return self.batch_size.in_presentations(self._epoch_length or len(data.rows))
+        return int(self.batch_size)
 
-    def _updates(self, data: TrainingData) -> int:
-        """Updates of one epoch."""
-        return math.ceil(len(data.rows) / self._batch_size(data))
+    def _updates(self, data: TrainingData, n_epochs: int) -> int:
+        """Updates of the first `n_epochs` epochs of `fit`; with growing batches, about so many."""
+        size, n = self._batch_size(data), len(data.rows)
+        if isinstance(size, int):
+            return n_epochs * math.ceil(n / size)
+        times = n * np.arange(n_epochs)[:, None] + np.linspace(0, n, 10)
+        per_sample = 1 / np.minimum(n, size.sizes_at(times))
+        return int(np.ceil(n * per_sample.mean(axis=1)).sum())
+
+    def _rate_schedule(self) -> Schedule | None:
+        """What the rule follows from presentation to presentation."""
+        if isinstance(self.learning_rate, Schedule) and self._epoch_length is not None:
+            return self.learning_rate.in_presentations(self._epoch_length)
+        return None
+
+    def _orders(self, data: TrainingData) -> Any:
+        # in batch the order plays no part, and emphasising would change what is minimised for nothing
+        method = "shuffle" if self.solver_ == "gd" and self.sampling != "sequential" else self._sampling
+        return orders(data, method, self._rng)
 
     def _train(
         self,
@@ -116,22 +138,22 @@ class OnlineEstimator(PreparedEstimator):
         warm: bool,
     ) -> History:
         """Train for up to `max_iter` epochs; an automatic rate that proves too large is quartered."""
-        network = self.network_
+        network, presented = self.network_, self.t_
         initial = network.parameters.copy()
         rate, automatic = start
         constant = self.solver_ == "gd" and self.learning_rate == "auto"
         for attempt in range(RESTARTS + 1):
-            rule = self._new_rule(rate, "epoch")
+            rule = self._new_rule(rate, "epoch", presented)
             kind = "constant" if constant else self.learning_rate
             schedule = RateSchedule(kind, rate, self.max_iter, self.tol)
             limit = EXPLOSION * before if automatic and np.isfinite(before) else np.inf
             self.eta_, self.loss_ = rate, before
             loop = Loop(
-                self, network, data, rule, self._batch_size(data), schedule, self._rng, self._sampling, limit
+                self, network, data, rule, self._batch_size(data), schedule, self._orders(data), limit
             )
             history = course("epoch").run(loop.train)
             complete = history.status in ("finished", "converged") and not warm
-            n_updates = len(history.losses) * self._updates(data)
+            n_updates = self._updates(data, len(history.losses))
             failed = history.status == "diverged" or (
                 complete and monitor.failed(before, monitor.loss(), n_updates)
             )
@@ -173,16 +195,26 @@ class OnlineEstimator(PreparedEstimator):
         # heavy-ball momentum multiplies the effective rate by 1 / (1 - momentum)
         return rate * (1 - self.momentum), True
 
-    def _new_rule(self, rate: float, refresh: str) -> Any:
-        options = {"momentum": self.momentum, "weight_decay": self.alpha}
-        if self.solver_ == "sdlm":
-            return rules.SDLM(rate, refresh=refresh, **options)
-        return rules.SGD(rate, **options)
+    def _new_rule(self, rate: float, refresh: str, presented: int) -> Any:
+        """A rule of this rate, whose schedule begins after so many presentations."""
+        options = {
+            "momentum": self.momentum,
+            "weight_decay": self.alpha,
+            "schedule": self._rate_schedule(),
+        }
+        rule = (
+            rules.SDLM(rate, refresh=refresh, **options)
+            if self.solver_ == "sdlm"
+            else rules.SGD(rate, **options)
+        )
+        rule.n_presented = presented
+        return rule
 
     def _settings(self) -> tuple[Any, ...]:
-        """The first three decide on an automatic rate, the last three on the rule."""
+        """The first three decide on an automatic rate, all but the first on the rule."""
         automatic = isinstance(self.learning_rate_init, str)
-        return automatic, str(self.solver_), float(self.momentum), float(self.alpha)
+        schedule = self._rate_schedule()
+        return automatic, str(self.solver_), float(self.momentum), float(self.alpha), schedule
 
     # ---- partial_fit --------------------------------------------------------------------------------
 
@@ -236,6 +268,8 @@ class OnlineEstimator(PreparedEstimator):
 
     def _update_rule(self, data: TrainingData) -> None:
         """Set `_rule` and its rate for this call; a rule of other settings is replaced."""
+        if self._epoch_length is None:
+            self._epoch_length = len(data.rows)
         settings = self._settings()
         known = getattr(self, "_rule_settings", (None,) * len(settings))
         if not settings[0] or settings[:3] != known[:3]:
@@ -246,22 +280,25 @@ class OnlineEstimator(PreparedEstimator):
         kind = "invscaling" if self.learning_rate == "invscaling" else "constant"
         rate = RateSchedule(kind, self._rate, 1, self.tol).rate(self.n_iter_)
         if self._rule is None:
-            self._rule = self._new_rule(rate, "epoch" if len(data.rows) >= RUNNING_BELOW else "running")
+            refresh = "epoch" if len(data.rows) >= RUNNING_BELOW else "running"
+            self._rule = self._new_rule(rate, refresh, self.t_)
         self._rule.learning_rate = rate
         self.eta_ = self._rate
 
     def _learn_chunk(self, data: TrainingData) -> None:
         network = self.network_
         before = network.parameters.copy()
-        order = epoch_order(data.rows, self._sampling, data.labels, self._rng)
-        loss, status = present(self, network, data, self._rule, order, self.batch_size)
-        if status == "diverged":
+        drawn = self._orders(data)
+        if isinstance(drawn, EmphasizedOrders):
+            drawn.measure(network)
+        loss, n_presented = present(self, network, data, self._rule, drawn, self._batch_size(data))
+        if math.isnan(loss):
             network.parameters[:] = before
             self._rule = None
             warn_of("diverged", self._name, self._rate)
             self._rate *= RESTART_FACTOR  # a given rate is set anew by the next call
             return
-        self.t_ += len(order)
+        self.t_ += n_presented
         self.n_iter_ += 1
         self.loss_ = loss
         self.best_loss_ = min(self.best_loss_, loss)

@@ -10,6 +10,7 @@ from scipy.optimize import OptimizeResult
 
 from ebp import _core
 from ebp._arrays import as_rows, checked_mean_weights
+from ebp._checks import check_choice, check_number
 from ebp._optimize_inputs import (
     LINE_SEARCH_OPTIONS,
     UNUSED_OPTIONS,
@@ -19,7 +20,6 @@ from ebp._optimize_inputs import (
     chosen_settings,
     stopper_of,
 )
-from ebp._options import check_choice, check_number
 from ebp.losses import loss_name
 from ebp.network import Network
 

@@ -172,7 +172,7 @@ def classes() -> dict[str, type]:
     # Imported late: these modules offer save and load as methods and so import this one.
     from sklearn.frozen import FrozenEstimator
 
-    from . import layers, losses
+    from . import layers, losses, sampling, schedules
     from ._moments import Moments
     from .classifier import MLPClassifier, NetworkClassifier
     from .network import Network
@@ -190,7 +190,8 @@ def classes() -> dict[str, type]:
     kinds = [
         value for value in vars(layers).values() if isinstance(value, type) and value is not layers.Layer
     ]
-    kinds += [losses.MAP, losses.Huber]
+    kinds += [losses.MAP, losses.Huber, sampling.Emphasize]
+    kinds += [getattr(schedules, name) for name in schedules.__all__ if name != "Schedule"]
     return {cls.__name__: cls for cls in (*estimators, *kinds, Network, Moments)}
 
 

@@ -12,7 +12,7 @@ from scipy.optimize import OptimizeResult
 from scipy.sparse import issparse
 from scipy.sparse.linalg import LinearOperator, aslinearoperator
 
-from ebp._options import check_choice, check_number
+from ebp._checks import check_choice, check_number
 
 SOLVERS = ("auto", "qr", "cholesky", "cg")
 EPS = float(np.finfo(float).eps)

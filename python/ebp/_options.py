@@ -13,10 +13,13 @@ from typing import Any
 import numpy as np
 from sklearn.frozen import FrozenEstimator
 
+from ._checks import check_choice, check_number
 from ._initialization import SCHEMES as WEIGHT_INITS
 from .layers import ACTIVATIONS
 from .losses import loss_name
 from .normalizer import InputNormalizer
+from .sampling import Emphasize
+from .schedules import GrowingBatch, Plateau, Schedule
 
 # The solvers of `ebp.optimize.fit`; "gd" is the online solver "sgd" with all samples in one update.
 SEARCHES = ("cg", "bfgs", "lbfgs", "newton", "gauss_newton", "lm")
@@ -33,45 +36,6 @@ FIXED_TARGETS = {
 ENGINES = ("auto", "streaming")
 
 NORMALIZERS = ("auto", "center", "standard", "global", "decorrelate", "zca", "minmax")
-
-
-def check_choice(owner: str, name: str, value: Any, allowed: Sequence[Any]) -> None:
-    """Raise ValueError unless `value` is one of `allowed` (strings, None)."""
-    if (isinstance(value, str) or value is None) and value in allowed:
-        return
-    options = ", ".join(repr(option) for option in allowed)
-    raise ValueError(f"[{owner}] {name} must be one of {options}; got {value!r}")
-
-
-def check_number(
-    owner: str,
-    name: str,
-    value: Any,
-    low: float = -math.inf,
-    high: float = math.inf,
-    *,
-    open_low: bool = False,
-    open_high: bool = False,
-    integer: bool = False,
-) -> None:
-    """Raise ValueError unless `value` is a finite number (or an integer) between `low` and `high`."""
-    kind = Integral if integer else Real
-    valid = isinstance(value, kind) and not isinstance(value, (bool, np.bool_))
-    if valid:
-        above = value > low if open_low else value >= low
-        below = value < high if open_high or math.isinf(high) else value <= high
-        valid = above and below
-    if not valid:
-        noun = "an integer" if integer else "a number"
-        raise ValueError(
-            f"[{owner}] {name} must be {noun} {_range(low, high, open_low, open_high)}; got {value!r}"
-        )
-
-
-def _range(low: float, high: float, open_low: bool, open_high: bool) -> str:
-    if math.isinf(high):
-        return f"{'>' if open_low else '>='} {low}"
-    return f"in {'(' if open_low else '['}{low}, {high}{')' if open_high else ']'}"
 
 
 def layer_sizes(owner: str, sizes: Any) -> tuple[int, ...]:
@@ -126,8 +90,7 @@ def check_options(estimator: Any, samplings: Sequence[str], losses: Sequence[str
     check_choice(owner, "out_activation", estimator.out_activation, ("auto", *ACTIVATIONS))
     check_choice(owner, "loss", loss_name(estimator.loss), ("auto", *losses))
     check_choice(owner, "solver", estimator.solver, SOLVERS)
-    check_choice(owner, "learning_rate", estimator.learning_rate, LEARNING_RATES)
-    check_choice(owner, "sampling", estimator.sampling, samplings)
+    _check_course(owner, estimator, samplings)
     check_choice(owner, "engine", estimator.engine, ENGINES)
     check_choice(owner, "dtype", dtype_name(estimator.dtype), ("float32", "float64"))
     _check_normalize(owner, estimator.normalize)
@@ -162,6 +125,18 @@ def check_outputs(estimator: Any, loss: str, out_activation: str) -> None:
         )
 
 
+def _check_course(owner: str, estimator: Any, samplings: Sequence[str]) -> None:
+    """Check the parameters that may be a name or number, or an object for more."""
+    if not isinstance(estimator.learning_rate, (Schedule, Plateau)):
+        schedules = "an ebp.schedules object with the course of a rate"
+        check_choice(owner, "learning_rate", estimator.learning_rate, LEARNING_RATES, schedules)
+    if not isinstance(estimator.sampling, Emphasize):
+        check_choice(owner, "sampling", estimator.sampling, samplings, "an ebp.sampling.Emphasize")
+    if not isinstance(estimator.batch_size, GrowingBatch):
+        alternative = "an ebp.schedules.GrowingBatch"
+        check_number(owner, "batch_size", estimator.batch_size, 1, integer=True, alternative=alternative)
+
+
 def _check_numbers(owner: str, estimator: Any) -> None:
     check_number(owner, "twist", estimator.twist, 0)
     check_number(owner, "momentum", estimator.momentum, 0, 1, open_high=True)
@@ -170,7 +145,7 @@ def _check_numbers(owner: str, estimator: Any) -> None:
     check_number(
         owner, "validation_fraction", estimator.validation_fraction, 0, 1, open_low=True, open_high=True
     )
-    for name in ("batch_size", "max_iter", "n_iter_no_change"):
+    for name in ("max_iter", "n_iter_no_change"):
         check_number(owner, name, getattr(estimator, name), 1, integer=True)
     if estimator.n_threads != 1:
         raise ValueError(f"[{owner}] n_threads must be 1; got {estimator.n_threads!r}")

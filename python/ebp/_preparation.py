@@ -40,6 +40,7 @@ class PreparedEstimator(BaseEstimator):
     validation_loss_curve_: list[float]
     validation_scores_: list[float]
     _built: dict[str, Any]  # the parameters that shaped `network_` and its targets
+    _epoch_length: int | None  # presentations that count as an epoch for schedules; None before the first
     _statistics_fixed: bool  # the normalisation no longer changes
     n_outputs_: int
     out_activation_: str
@@ -238,6 +239,7 @@ class PreparedEstimator(BaseEstimator):
         )
         self._initialize_rbf(X if weights is None else X[weights > 0], rng)
         self.t_ = 0
+        self._epoch_length = None
         self.n_iter_ = 0
         self.loss_ = np.nan
         self.lambda_max_ = None
@@ -298,10 +300,10 @@ class PreparedEstimator(BaseEstimator):
         rows, transform = engine_rows(X, self._transform(), self.network_.dtype, self._name)
         keys = None if self._sampling == "sequential" else row_keys(X, T)
         order, presentation_weights = presentations(weights, len(X), keys)
-        return TrainingData(rows, T, transform, order, presentation_weights, labels)
+        return TrainingData(rows, T, transform, order, presentation_weights, labels, keys)
 
     @property
-    def _sampling(self) -> str:
+    def _sampling(self) -> Any:
         return "shuffle" if self.sampling == "auto" else self.sampling
 
     @property

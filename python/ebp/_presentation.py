@@ -7,10 +7,13 @@ therefore brought into an order that depends on the contents of the rows only, b
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from sklearn.model_selection import train_test_split
 
 from . import sampling
+from ._inputs import normalized
 from ._targets import round_significand
 
 CHUNK = 1 << 18  # numbers hashed at a time: the work arrays stay in the cache
@@ -104,18 +107,102 @@ def presentations(
     return rows, None if np.all(share[rows] == 1) else share
 
 
-def epoch_order(
-    rows: np.ndarray, method: str, labels: np.ndarray | None, rng: np.random.Generator
-) -> np.ndarray:
-    """The presentations of one epoch in the order that `method` asks for (paper section 4.2).
+class Orders:
+    """The presentations of each epoch, in the order that `method` asks for (paper section 4.2).
 
-    `method` is "shuffle", "interleave" (neighbours of different classes, by `labels`) or "sequential".
+    Parameters
+    ----------
+    data : TrainingData
+    method : {"shuffle", "interleave", "sequential"}
+        "interleave": neighbours of different classes, by the labels of the data.
+    rng : Generator
     """
-    if method == "sequential":
-        return rows
-    if method == "interleave" and labels is not None:
-        return rows[sampling.interleave(labels[rows], rng)]
-    return rows[sampling.shuffle(len(rows), rng)]
+
+    def __init__(self, data: Any, method: str, rng: np.random.Generator) -> None:
+        self._data = data
+        self._method = method
+        self._rng = rng
+
+    @property
+    def weights(self) -> np.ndarray | None:
+        """Weight (n,) of a presentation of each row in the next epoch; None when all count 1."""
+        return self._data.weights
+
+    def draw(self) -> np.ndarray:
+        """The rows of the next epoch in their order."""
+        rows, labels = self._data.rows, self._data.labels
+        if self._method == "sequential":
+            return rows
+        if self._method == "interleave" and labels is not None:
+            return rows[sampling.interleave(labels[rows], self._rng)]
+        return rows[sampling.shuffle(len(rows), self._rng)]
+
+    def observe(self, order: np.ndarray, losses: np.ndarray) -> float:
+        """Mean loss of an epoch by the weighted losses of the presentations drawn."""
+        return float(losses.sum() / self._data.total_weight)
+
+
+class EmphasizedOrders(Orders):
+    """Orders in which rows of large error come more often.
+
+    Equal rows share one running error, so that rows with integer weights train like rows repeated.
+
+    Parameters
+    ----------
+    data : TrainingData
+    settings : ebp.sampling.Emphasize
+    rng : Generator
+    """
+
+    def __init__(self, data: Any, settings: sampling.Emphasize, rng: np.random.Generator) -> None:
+        super().__init__(data, "emphasize", rng)
+        keys = data.keys[data.rows]
+        starts = np.ones(len(keys), bool)
+        starts[1:] = keys[1:] != keys[:-1]
+        if data.weights is not None:
+            starts[1:] |= np.diff(data.weights[data.rows]) != 0
+        first = np.flatnonzero(starts)
+        self._rows = data.rows[first]  # one of each kind
+        self._kind = np.zeros(len(data.X), np.intp)
+        self._kind[self._rows] = np.arange(len(first))
+        self._sampler = settings.sampler(len(first), np.diff(np.append(first, len(keys))))
+
+    @property
+    def weights(self) -> np.ndarray | None:
+        correction, weights = self._sampler.sample_weight, self._data.weights
+        if correction is None:
+            return weights
+        corrected = np.ones(len(self._data.X)) if weights is None else weights.copy()
+        corrected[self._rows] *= correction
+        return corrected
+
+    def draw(self) -> np.ndarray:
+        return self._rows[self._sampler.order(self._rng)]
+
+    def observe(self, order: np.ndarray, losses: np.ndarray) -> float:
+        """As without emphasising, estimated: the losses of rows that came more often count less."""
+        weights = self._data.weights
+        own = losses if weights is None else losses / weights[order]
+        kinds, correction = self._kind[order], self._sampler.correction[self._kind[order]]
+        made_up = losses if self._sampler.settings.corrected else losses * correction
+        self._sampler.observe(kinds, own)
+        return float(made_up.sum() / self._data.total_weight)
+
+    def measure(self, network: Any) -> None:
+        """Take the errors of the network as it stands for the running errors, if they are finite."""
+        rows, data = self._rows, self._data
+        losses = network.losses(normalized(data.X[rows], data.transform, network.dtype), data.T[rows])
+        if np.isfinite(losses).all():
+            self._sampler.observe(np.arange(len(rows)), losses)
+
+
+def orders(data: Any, method: str | sampling.Emphasize, rng: np.random.Generator) -> Orders:
+    """The orders that the parameter `sampling` of an estimator asks for."""
+    if method == "emphasize":
+        method = sampling.Emphasize()
+    if isinstance(method, sampling.Emphasize):
+        return EmphasizedOrders(data, method, rng)
+    return Orders(data, method, rng)
 
 
 def hold_out(

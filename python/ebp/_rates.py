@@ -8,6 +8,7 @@ from typing import Any
 from ._inputs import normalized
 from .curvature import principal_eigenvalue
 from .network import Network
+from .schedules import Plateau
 
 # bench/experiments/automatic_rates.py prints test errors over multiples of the rate that follows: training
 # begins to suffer at two to five times the rate, and is slow from a tenth of it down. Beyond SDLM_SHORT
@@ -20,7 +21,6 @@ SDLM_STREAM = 1_000_000
 SDLM_LARGEST = 5e-3
 EIGENVALUE_PRESENTATIONS = 1000
 FINAL_FRACTION = 1 / 20
-ADAPTIVE_DIVISOR = 5.0
 
 
 def automatic_sdlm_rate(network: Network, n_updates: int | None) -> float:
@@ -74,23 +74,23 @@ class RateSchedule:
 
     Parameters
     ----------
-    kind : str
+    kind : str or ebp.schedules object
         "auto": falls linearly from `start` to `start` / 20 in the last of `n_epochs` epochs.
         "constant": `start`. "invscaling": `start` / sqrt(epoch + 1).
         "adaptive": `start`, divided by 5 whenever two epochs in a row fail to lower the loss by `tol`.
+        A `Plateau` does so by its own settings; with any other schedule, which the rule follows from one
+        presentation to the next, `start`.
     start : float
     n_epochs : int
     tol : float
     """
 
-    def __init__(self, kind: str, start: float, n_epochs: int, tol: float) -> None:
+    def __init__(self, kind: Any, start: float, n_epochs: int, tol: float) -> None:
         self.kind = kind
         self.start = start
         self.n_epochs = n_epochs
-        self.tol = tol
-        self._divisor = 1.0
-        self._best = math.inf
-        self._failures = 0
+        self._plateau = Plateau(tol=tol) if kind == "adaptive" else kind
+        self._losses: list[float] = []
 
     def rate(self, epoch: int) -> float:
         """Rate of epoch 0, 1, ..."""
@@ -99,14 +99,10 @@ class RateSchedule:
             return self.start * (1 - (1 - FINAL_FRACTION) * progress)
         if self.kind == "invscaling":
             return self.start / math.sqrt(epoch + 1)
-        return self.start / self._divisor
+        if isinstance(self._plateau, Plateau):
+            return self.start * self._plateau.factor_after(self._losses)
+        return self.start
 
     def observe(self, loss: float) -> None:
-        """Tell the schedule the training loss of the epoch that has ended."""
-        if self.kind != "adaptive":
-            return
-        self._failures = 0 if loss < self._best - self.tol else self._failures + 1
-        self._best = min(self._best, loss)
-        if self._failures == 2:
-            self._divisor *= ADAPTIVE_DIVISOR
-            self._failures = 0
+        """Tell the schedule the loss of the epoch that has ended: on held-out samples, if there are any."""
+        self._losses.append(loss)

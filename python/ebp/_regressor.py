@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from typing import Self
 
 LOSSES = ("squared_error", "absolute_error", "huber")
-SAMPLINGS = ("auto", "shuffle", "sequential")
+SAMPLINGS = ("auto", "shuffle", "emphasize", "sequential")
 
 
 class OnlineRegressor(RegressorMixin, OnlineEstimator):
@@ -63,15 +63,15 @@ class OnlineRegressor(RegressorMixin, OnlineEstimator):
 
     @available_if(learns_from_parts)
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
-        """Train on each of the samples once, continuing from the present weights.
+        """Train on each of the samples once, or emphasised, continuing from the present weights.
 
         The normalisation of inputs and targets is updated with every call until 1,000 samples have been
         seen ("decorrelate": in the first call only, which must have more samples than features). If the first
         call has fewer than 100 samples, SDLM updates its curvature with every sample (`refresh="running"`),
         else at the start of every call (`refresh="epoch"`).
 
-        A change of solver, momentum or alpha between calls takes effect by a new rule: velocity and curvature
-        start anew, as does an automatic rate (unless only alpha changed).
+        A change of solver, momentum, alpha or schedule between calls takes effect by a new rule: velocity and
+        curvature start anew, as does an automatic rate after one of solver or momentum.
 
         Parameters
         ----------

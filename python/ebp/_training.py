@@ -13,10 +13,11 @@ from sklearn.exceptions import ConvergenceWarning
 from tqdm import tqdm
 
 from ._inputs import normalized
-from ._presentation import epoch_order
+from ._presentation import Orders
 from ._rates import RateSchedule
 from ._targets import constant_loss
 from .network import Network
+from .schedules import GrowingBatch
 
 EXPLOSION = (
     10.0  # an epoch whose loss is this many times the initial loss counts as divergence (automatic rate)
@@ -38,6 +39,7 @@ class TrainingData:
     rows: np.ndarray  # (n_presentations,)
     weights: np.ndarray | None  # (n,) weight of one presentation
     labels: np.ndarray | None  # (n,) class numbers, for sampling="interleave"
+    keys: np.ndarray | None = None  # (n,) the same for equal rows, which `rows` has side by side
 
     @property
     def total_weight(self) -> float:
@@ -169,13 +171,11 @@ class Loop:
     estimator : estimator
         Gives the options.
     network, data, rule : Network, TrainingData, rule
-    batch_size : int
+    batch_size : int or GrowingBatch
         Presentations per update.
     schedule : RateSchedule
-    rng : Generator
+    orders : Orders
         Draws the order of each epoch.
-    sampling : str
-        "shuffle", "interleave" or "sequential".
     loss_limit : float
         An epoch whose loss is above it counts as divergence.
     """
@@ -184,10 +184,9 @@ class Loop:
     network: Network
     data: TrainingData
     rule: Any
-    batch_size: int
+    batch_size: int | GrowingBatch
     schedule: RateSchedule
-    rng: np.random.Generator
-    sampling: str
+    orders: Orders
     loss_limit: float = np.inf
 
     def train(self, course: Course) -> None:
@@ -195,18 +194,20 @@ class Loop:
         for epoch in range(self.estimator.max_iter):
             started = time.perf_counter()
             before = self.network.parameters.copy()
-            self.rule.learning_rate = rate = self.schedule.rate(epoch)
-            order = epoch_order(self.data.rows, self.sampling, self.data.labels, self.rng)
-            loss, status = present(self.estimator, self.network, self.data, self.rule, order, self.batch_size)
-            if status == "diverged" or not loss <= self.loss_limit:
+            self.rule.learning_rate = self.schedule.rate(epoch)
+            rate = present_rate(self.rule)
+            loss, n_presented = present(
+                self.estimator, self.network, self.data, self.rule, self.orders, self.batch_size
+            )
+            if not loss <= self.loss_limit:
                 # The engine's last finite weights may be too large to be of use.
                 self.network.parameters[:] = before
                 course.history.status = "diverged"
                 return
-            self.schedule.observe(loss)
-            logs = {"loss": loss, "learning_rate": rate, **pace(started, len(order))}
-            if course.epoch_done(logs, len(order)):
+            logs = {"loss": loss, "learning_rate": rate, **pace(started, n_presented)}
+            if course.epoch_done(logs, n_presented):
                 return
+            self.schedule.observe((course.history.validation_losses or course.history.losses)[-1])
 
 
 def pace(started: float, n_presented: int) -> dict[str, float]:
@@ -244,9 +245,15 @@ class _Stopping:
 
 
 def present(
-    options: Any, network: Network, data: TrainingData, rule: Any, order: np.ndarray, batch_size: int
-) -> tuple[float, str]:
-    """Train on the presentations of `order`; returns their mean loss before each update and the status."""
+    options: Any,
+    network: Network,
+    data: TrainingData,
+    rule: Any,
+    orders: Orders,
+    batch_size: int | GrowingBatch,
+) -> tuple[float, int]:
+    """Train on one epoch; returns the mean loss, NaN if it diverged, and the number of presentations."""
+    order = orders.draw()
     result = network.train_online(
         data.X,
         data.T,
@@ -255,10 +262,17 @@ def present(
         engine=options.engine,
         n_threads=options.n_threads,
         batch_size=batch_size,
-        sample_weight=data.weights,
+        sample_weight=orders.weights,
         input_transform=data.transform,
     )
-    return float(result.losses.sum() / data.total_weight), result.status
+    loss = np.nan if result.status == "diverged" else orders.observe(order, result.losses)
+    return loss, len(order)
+
+
+def present_rate(rule: Any) -> float:
+    """Global rate of a rule at its next presentation."""
+    factor = 1.0 if rule.schedule is None else float(rule.schedule.factors(rule.n_presented))
+    return rule.learning_rate * factor
 
 
 def warn_of(status: str, name: str, rate: float = 0.0) -> None:

@@ -49,11 +49,13 @@ default="sdlm"
         for which an iteration counts as an epoch and learning_rate, learning_rate_init, momentum, batch_size
         and sampling play no part; "lm" and "gauss_newton" need the squared error. "auto"
         is "sdlm".
-    learning_rate : {"auto", "constant", "invscaling", "adaptive"}, default="auto"
+    learning_rate : {"auto", "constant", "invscaling", "adaptive"} or ebp.schedules object, default="auto"
         Course over the epochs. "auto": falls linearly to a twentieth in `fit`, constant in `partial_fit` and
         for "gd".
         "invscaling": divided by sqrt(epoch + 1). "adaptive": divided by 5 whenever two epochs in a row fail
-        to lower the training loss by `tol`.
+        to lower the loss by `tol`: the validation loss with early_stopping, else the training loss. A
+        schedule multiplies learning_rate_init by its factor at every presentation, of which `t_` is the count
+        (section 4.1); an epoch is that of the last `fit`, or else the first call of `partial_fit`.
     learning_rate_init : "auto" or float, default="auto"
         First rate. "auto": for SDLM from the widths of the layers, 0.22 / (sum of fan-in + 1 over all layers
         but the first), at most 5e-3 and less for more than 100,000 updates; for SGD 0.5 / lambda_max, for
@@ -62,11 +64,15 @@ default="sdlm"
         of the rate.
     momentum : float, default=0.0
         Strength in [0, 1) of the heavy-ball term (section 4.7).
-    batch_size : int, default=1
-        Samples per update; 1 is online training.
-    sampling : {"auto", "shuffle", "interleave", "sequential"}, default="auto"
+    batch_size : int or ebp.schedules.GrowingBatch, default=1
+        Samples per update; 1 is online training. Batches may grow in the course of the training.
+    sampling : {"auto", "shuffle", "interleave", "emphasize", "sequential"} or ebp.sampling.Emphasize, \
+default="auto"
         Order of the samples (section 4.2). "auto" shuffles in every epoch, "interleave" moreover avoids
         neighbours of one class, "sequential" keeps the given order.
+        "emphasize" presents samples of large running error more often, as `ebp.sampling.Emphasize`
+        does by default, or by its settings; the losses reported are made comparable. In `partial_fit` it goes
+        by the errors before the call, and for "gd" it plays no part.
     alpha : float, default=0.0
         Weight decay, not applied to biases (nor, in `NetworkClassifier`, to centres, widths and codes).
     max_iter : int, default=20
@@ -122,7 +128,7 @@ default="sdlm"
     coefs_, intercepts_ : list of ndarray
         Weights (inputs, units) and biases (units,) of each layer.
     learning_rates_ : ndarray of shape (n_parameters,)
-        Effective rate of each parameter in the last epoch, laid out like `network_.parameters`; None after a
+        Effective rate of each parameter at the last update, laid out like `network_.parameters`; None after a
         batch solver other than "gd".
     lambda_max_ : float or None
         Largest eigenvalue of the Hessian; None unless an automatic rate of SGD or "gd" needed it.
@@ -166,6 +172,15 @@ default="sdlm"
     ...     clf = clf.partial_fit(x, x[:, 0] > 0, classes=[False, True])
     >>> clf.predict([[2.0, 0.0], [-2.0, 0.0]])
     array([ True, False])
+
+    A rate that falls as 1 / t after the first epochs, batches that grow, samples emphasised:
+
+    >>> from ebp.sampling import Emphasize
+    >>> from ebp.schedules import GrowingBatch, InverseTime
+    >>> clf = MLPClassifier((10,), learning_rate=InverseTime(5, unit="epoch"), random_state=0)
+    >>> clf = clf.set_params(batch_size=GrowingBatch(largest=10), sampling=Emphasize(cap=2.0)).fit(X, y)
+    >>> clf.score(X, y) > 0.9
+    True
     """
 
     def __init__(
@@ -183,8 +198,8 @@ default="sdlm"
         learning_rate: Any = "auto",
         learning_rate_init: str | float = "auto",
         momentum: float = 0.0,
-        batch_size: int = 1,
-        sampling: str = "auto",
+        batch_size: Any = 1,
+        sampling: Any = "auto",
         alpha: float = 0.0,
         max_iter: int = 20,
         tol: float = 1e-4,
@@ -303,8 +318,8 @@ feature_names_in_, n_outputs_, out_activation_
         learning_rate: Any = "auto",
         learning_rate_init: str | float = "auto",
         momentum: float = 0.0,
-        batch_size: int = 1,
-        sampling: str = "auto",
+        batch_size: Any = 1,
+        sampling: Any = "auto",
         alpha: float = 0.0,
         max_iter: int = 20,
         tol: float = 1e-4,

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import sklearn.datasets
 
-from .sampling import _as_generator
+from .sampling.orders import as_generator
 
 _IDX_TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 _SN_MAGIC = 0x1E3D4C52
@@ -227,7 +227,7 @@ def two_gaussians(
         raise ValueError(
             f"[two_gaussians] means must be a finite array of shape (2, n_features); got {means!r}"
         )
-    generator = _as_generator(random_state, "two_gaussians")
+    generator = as_generator(random_state, "two_gaussians")
     X = np.tile(centres, (n_per_class, 1))
     X += std * generator.standard_normal(X.shape)
     return X, np.tile([-1.0, 1.0], n_per_class)
@@ -282,7 +282,7 @@ def two_spirals(
         raise ValueError(f"[two_spirals] turns must be finite and positive; got {turns!r}")
     if not 0 <= noise < np.inf:
         raise ValueError(f"[two_spirals] noise must be finite and not negative; got {noise!r}")
-    generator = _as_generator(random_state, "two_spirals")
+    generator = as_generator(random_state, "two_spirals")
     along = np.linspace(0, 1, n_per_class)
     angle, radius = 2 * np.pi * turns * along, 6.5 - 6 * along
     spiral = radius[:, np.newaxis] * np.column_stack([np.sin(angle), np.cos(angle)])

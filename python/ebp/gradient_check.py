@@ -11,8 +11,8 @@ import numpy as np
 from . import _core, curvature
 from ._analysis import double_copy
 from ._arrays import as_rows
+from ._checks import check_number
 from ._initialization import generator
-from ._options import check_number
 from .layers import Dense
 from .losses import loss_name, loss_options
 from .network import Network

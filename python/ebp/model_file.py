@@ -33,9 +33,9 @@ with a ``kind``:
 - ``Network``: ``input_shape``, ``loss`` (a name, or an object ``MAP`` or ``Huber``), ``dtype``, ``layers``
   (one object with its parameters each, of the class names in `ebp.layers`),
   ``theta`` and ``parameter_slices``, a list of ``[name, start, stop, shape]``: which part of theta is what;
-- layers and losses, ``InputNormalizer``, the estimators and ``FrozenEstimator`` (a normaliser that stays as
-  it is): ``params``, what the constructor got, and ``state``, what training added: classes,
-  loss curves, statistics, the network;
+- layers, losses, schedules, ``Emphasize``, ``InputNormalizer``, the estimators and ``FrozenEstimator`` (a
+  normaliser that stays as it is): ``params``, what the constructor got, and ``state``, what training added:
+  classes, loss curves, statistics, the network;
 - ``Moments``, the running statistics of a normaliser: ``state`` alone.
 """
 

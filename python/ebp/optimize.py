@@ -14,6 +14,7 @@ import numpy as np
 from scipy.optimize import OptimizeResult
 
 from ebp import _core
+from ebp._checks import check_choice
 from ebp._fit import fit
 from ebp._optimize_inputs import (
     EPS,
@@ -29,7 +30,6 @@ from ebp._optimize_inputs import (
     stopper_of,
     value_and_gradient_of,
 )
-from ebp._options import check_choice
 
 __all__ = ["fit", "least_squares", "minimize"]
 

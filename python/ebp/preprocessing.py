@@ -18,7 +18,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.parallel import Parallel, delayed
 
 from ._affine import backward, warp, work_dtype
-from .sampling import _as_generator
+from .sampling.orders import as_generator
 
 LARGEST_FRACTION = 3.0  # of scaling, squeezing, shearing; beyond, somebody gave percent or degrees
 _BLOCK = 256  # images that one thread distorts before it takes the next
@@ -270,7 +270,7 @@ class AffineDistorter(BaseEstimator):
             )
         if not isinstance(self.fill, str):
             _check_fill(self.fill, images.dtype, where)
-        return images, shape, _as_generator(self.random_state, where)
+        return images, shape, as_generator(self.random_state, where)
 
     def _check_parameters(self, where: str) -> None:
         _check_range(self.translation, "translation", math.inf, where)

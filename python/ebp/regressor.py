@@ -50,11 +50,13 @@ default="sdlm"
         and sampling play no part; "lm" and "gauss_newton" need the squared error. "auto" is "lm" for the
         squared error of at most 500 parameters with at least five targets for each, unless there are very
         many samples, and else "sdlm".
-    learning_rate : {"auto", "constant", "invscaling", "adaptive"}, default="auto"
+    learning_rate : {"auto", "constant", "invscaling", "adaptive"} or ebp.schedules object, default="auto"
         Course over the epochs. "auto": falls linearly to a twentieth in `fit`, constant in `partial_fit` and
         for "gd".
         "invscaling": divided by sqrt(epoch + 1). "adaptive": divided by 5 whenever two epochs in a row fail
-        to lower the training loss by `tol`.
+        to lower the loss by `tol`: the validation loss with early_stopping, else the training loss. A
+        schedule multiplies learning_rate_init by its factor at every presentation, of which `t_` is the count
+        (section 4.1); an epoch is that of the last `fit`, or else the first call of `partial_fit`.
     learning_rate_init : "auto" or float, default="auto"
         First rate. "auto": for SDLM from the widths of the layers, 0.22 / (sum of fan-in + 1 over all layers
         but the first), at most 5e-3 and less for more than 100,000 updates; for SGD 0.5 / lambda_max, for
@@ -63,10 +65,13 @@ default="sdlm"
         of the rate.
     momentum : float, default=0.0
         Strength in [0, 1) of the heavy-ball term (section 4.7).
-    batch_size : int, default=1
-        Samples per update; 1 is online training.
-    sampling : {"auto", "shuffle", "sequential"}, default="auto"
+    batch_size : int or ebp.schedules.GrowingBatch, default=1
+        Samples per update; 1 is online training. Batches may grow in the course of the training.
+    sampling : {"auto", "shuffle", "emphasize", "sequential"} or ebp.sampling.Emphasize, default="auto"
         Order of the samples (section 4.2). "auto" shuffles in every epoch, "sequential" keeps the order.
+        "emphasize" presents samples of large running error more often, as `ebp.sampling.Emphasize`
+        does by default, or by its settings; the losses reported are made comparable. In `partial_fit` it goes
+        by the errors before the call, and for "gd" it plays no part.
     alpha : float, default=0.0
         Weight decay, not applied to biases (nor, in `NetworkRegressor`, to centres, widths and codes).
     max_iter : int, default=20
@@ -121,7 +126,7 @@ default="sdlm"
     coefs_, intercepts_ : list of ndarray
         Weights (inputs, units) and biases (units,) of each layer.
     learning_rates_ : ndarray of shape (n_parameters,)
-        Effective rate of each parameter in the last epoch, laid out like `network_.parameters`; None after a
+        Effective rate of each parameter at the last update, laid out like `network_.parameters`; None after a
         batch solver other than "gd".
     lambda_max_ : float or None
         Largest eigenvalue of the Hessian; None unless an automatic rate of SGD or "gd" needed it.
@@ -171,8 +176,8 @@ default="sdlm"
         learning_rate: Any = "auto",
         learning_rate_init: str | float = "auto",
         momentum: float = 0.0,
-        batch_size: int = 1,
-        sampling: str = "auto",
+        batch_size: Any = 1,
+        sampling: Any = "auto",
         alpha: float = 0.0,
         max_iter: int = 20,
         tol: float = 1e-4,
@@ -280,8 +285,8 @@ solver_, n_features_in_, feature_names_in_, n_outputs_, out_activation_
         learning_rate: Any = "auto",
         learning_rate_init: str | float = "auto",
         momentum: float = 0.0,
-        batch_size: int = 1,
-        sampling: str = "auto",
+        batch_size: Any = 1,
+        sampling: Any = "auto",
         alpha: float = 0.0,
         max_iter: int = 20,
         tol: float = 1e-4,

@@ -10,8 +10,8 @@ from scipy.linalg import eigvalsh
 from scipy.sparse.linalg import eigsh
 
 from ebp._arrays import as_vector
+from ebp._checks import check_choice, check_number
 from ebp._initialization import generator
-from ebp._options import check_choice, check_number
 from ebp.curvature._iterations import lanczos, power_method
 from ebp.curvature._online import falling_leak, online_eigenvalue
 from ebp.curvature._samples import MEMORY_LIMIT, METHODS, Samples

@@ -9,7 +9,7 @@ from scipy.sparse.linalg import LinearOperator
 
 from ebp import _core
 from ebp._arrays import as_vector
-from ebp._options import check_choice
+from ebp._checks import check_choice
 from ebp.curvature._samples import MEMORY_LIMIT, METHODS, Samples
 from ebp.network import Network
 

@@ -9,7 +9,7 @@ from scipy.sparse.linalg import LinearOperator
 
 from ebp import _core
 from ebp._arrays import checked_mean_weights
-from ebp._options import check_number
+from ebp._checks import check_number
 from ebp.network import Network
 
 METHODS = ("exact", "gauss_newton", "finite_difference")

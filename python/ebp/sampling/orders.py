@@ -1,7 +1,4 @@
-"""Presentation orders for online training (S4.2).
-
-An order is an array of row indices; `Network.train_online` presents the rows in this order.
-"""
+"""Orders that present every sample once (S4.2)."""
 
 from __future__ import annotations
 
@@ -43,7 +40,7 @@ def shuffle(n: int, rng: np.random.Generator | int | None = None) -> np.ndarray:
         raise TypeError(f"[shuffle] n must be an int; got {n!r}")
     if n < 0:
         raise ValueError(f"[shuffle] n must not be negative; got {n}")
-    return _as_generator(rng, "shuffle").permutation(int(n)).astype(np.intp, copy=False)
+    return as_generator(rng, "shuffle").permutation(int(n)).astype(np.intp, copy=False)
 
 
 def interleave(y: Any, rng: np.random.Generator | int | None = None) -> np.ndarray:
@@ -82,7 +79,7 @@ def interleave(y: Any, rng: np.random.Generator | int | None = None) -> np.ndarr
     [0, 1, 0, 1, 0]
     """
     labels = _class_labels(y)
-    generator = _as_generator(rng, "interleave")
+    generator = as_generator(rng, "interleave")
     classes, codes = np.unique(labels, return_inverse=True)
     codes = codes.reshape(-1)
     counts = np.bincount(codes, minlength=len(classes))
@@ -139,7 +136,7 @@ def _class_labels(y: Any) -> np.ndarray:
     return labels
 
 
-def _as_generator(rng: Any, where: str) -> np.random.Generator:
+def as_generator(rng: Any, where: str) -> np.random.Generator:
     """The Generator itself, or a new one from a seed or fresh entropy; `where` names the caller in errors."""
     if isinstance(rng, np.random.Generator):
         return rng
