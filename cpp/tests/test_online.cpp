@@ -16,8 +16,8 @@ constexpr Index kRows = 12;
 
 std::vector<RuleOptions> rules() {
   const auto sdlm = [](bool running, bool per_unit, double momentum = 0, double decay = 0) {
-    return RuleOptions{0.002, momentum, Momentum::kHeavyBall, decay, 0,
-                       SdlmOptions{0.5, 8, running, 0.05, per_unit}};
+    return RuleOptions{0.002, momentum, Momentum::kHeavyBall,
+                       decay, 0,        SdlmOptions{0.5, 8, running, 0.05, per_unit}};
   };
   const auto sgd = [](double rate, double momentum, double decay, Scale scale = Scale::kNone,
                       Momentum form = Momentum::kHeavyBall) {
