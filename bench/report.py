@@ -31,7 +31,7 @@ def summarise(result: dict) -> None:
         }
 
 
-def _table(head: list[str], rows: list[list[str]]) -> str:
+def table(head: list[str], rows: list[list[str]]) -> str:
     """A Markdown table that is also readable as plain text."""
     widths = [max(len(row[c]) for row in [head, *rows]) for c in range(len(head))]
     rule = ["-" * width for width in widths]
@@ -66,7 +66,7 @@ def ratio_table(result: dict, own: str) -> str:
         spreads = [ratios.get(peer) for peer in peers]
         cells = [f"{r['median']:.2f} ({r['min']:.2f}-{r['max']:.2f})" if r else "-" for r in spreads]
         rows.append([f"{task} {found['label']}", *cells])
-    return _table([f"{own} / peer", *peers], rows) if rows else ""
+    return table([f"{own} / peer", *peers], rows) if rows else ""
 
 
 def speed_table(result: dict) -> str:
@@ -76,7 +76,7 @@ def speed_table(result: dict) -> str:
     for task, found in result["tasks"].items():
         speeds = [found["samples_per_second"].get(name) for name in names]
         rows.append([f"{task} {found['label']}", *(f"{s['median']:,.0f}" if s else "-" for s in speeds)])
-    return _table(["samples/s", *names], rows)
+    return table(["samples/s", *names], rows)
 
 
 def _cell(spread: dict) -> str:
@@ -100,7 +100,7 @@ def time_table(result: dict) -> str:
                     f"{found['differences'][name]:.1e}",
                 ]
             )
-    return _table(["task", "by", "ms", "ratio own / it", "answer", "difference"], rows)
+    return table(["task", "by", "ms", "ratio own / it", "answer", "difference"], rows)
 
 
 def text(result: dict) -> str:

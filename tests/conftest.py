@@ -1,10 +1,14 @@
 """Fixtures and the report header."""
 
+import importlib
 import os
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+
+BENCH = Path(__file__).parents[1] / "bench"
 
 
 def pytest_report_header(config):
@@ -31,3 +35,15 @@ def data_dir():
     if not path.is_dir():
         pytest.skip(f"EBP_DATA_DIR names no folder: {path}")
     return path
+
+
+@pytest.fixture(scope="module")
+def bench():
+    """Imports a module of bench/ by its name, and forgets all of them in the end."""
+    before = set(sys.modules)
+    sys.path.insert(0, str(BENCH))
+    yield importlib.import_module
+    sys.path.remove(str(BENCH))
+    for name in set(sys.modules) - before:
+        if BENCH in Path(getattr(sys.modules[name], "__file__", None) or "/").parents:
+            del sys.modules[name]

@@ -1,7 +1,6 @@
 """The benchmark's driver works, and its checks tell right answers from wrong ones."""
 
 import dataclasses
-import importlib
 import importlib.util
 import json
 import os
@@ -23,18 +22,6 @@ def run(script, *arguments, **environment):
     command = [sys.executable, str(BENCH / script), *map(str, arguments)]
     environment = {**os.environ, **environment}
     return subprocess.run(command, capture_output=True, text=True, timeout=280, env=environment)
-
-
-@pytest.fixture(scope="module")
-def bench():
-    """Imports a module of bench/ by its name, and forgets all of them in the end."""
-    before = set(sys.modules)
-    sys.path.insert(0, str(BENCH))
-    yield importlib.import_module
-    sys.path.remove(str(BENCH))
-    for name in set(sys.modules) - before:
-        if BENCH in Path(getattr(sys.modules[name], "__file__", None) or "/").parents:
-            del sys.modules[name]
 
 
 def test_ebp_passes_the_check_on_every_task():
