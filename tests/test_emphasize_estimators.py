@@ -5,6 +5,8 @@ from __future__ import annotations
 import ebp
 import numpy as np
 import pytest
+from ebp._presentation import orders, presentations, row_keys
+from ebp._training import TrainingData
 from ebp.sampling import Emphasize
 from ebp.schedules import Constant
 from sklearn.base import clone
@@ -64,6 +66,22 @@ def test_weights_go_together_with_emphasis(corrected):
     np.testing.assert_array_equal(repeated.network_.parameters, weighted.network_.parameters)
     fractions = clone(model).fit(X, y, sample_weight=weights + 0.5)
     assert np.isfinite(fractions.loss_curve_).all()
+
+
+@pytest.mark.parametrize("corrected", [False, True])
+def test_running_errors_are_those_of_the_samples_without_weights(rng, corrected):
+    X, T = rng.normal(size=(50, 2)), rng.normal(size=(50, 1))
+    weights, errors = rng.uniform(0.1, 3.0, size=50), rng.exponential(size=50)
+    keys = row_keys(X, T)
+    rows, share = presentations(weights, 50, keys)
+    data = TrainingData(X, T, None, rows, share, None, keys)
+    drawn = orders(data, Emphasize(corrected=corrected), rng)
+    for _ in range(3):
+        order = drawn.draw()
+        mean = drawn.observe(order, errors[order] * drawn.weights[order])
+    by_row = drawn._sampler.errors[drawn._kind]
+    np.testing.assert_allclose(by_row, errors)
+    assert mean == pytest.approx(np.average(errors, weights=weights), rel=0.05)
 
 
 @pytest.mark.parametrize("corrected", [False, True])
