@@ -159,6 +159,11 @@ def losses_along(net: ebp.Network, X: np.ndarray, T: np.ndarray, path: np.ndarra
     return losses
 
 
+def mean_square_error(net: ebp.Network, X: np.ndarray, T: np.ndarray) -> float:
+    """Per output, where the loss is the squared error."""
+    return 2 * net.loss(X, T) / T.shape[1]
+
+
 def epochs_order(n: int, n_epochs: int, seed: int) -> np.ndarray:
     """Shuffled anew in each epoch."""
     rng = np.random.default_rng(seed)

@@ -24,6 +24,7 @@ from pathlib import Path
 
 import ebp
 import numpy as np
+from experiment import padded_mnist
 from tqdm import tqdm
 
 SCHEDULE = [5e-4] * 2 + [2e-4] * 3 + [1e-4] * 3 + [5e-5] * 4 + [1e-5] * 8
@@ -65,12 +66,6 @@ class Course:
     seconds: float = 0.0  # of training, evaluation not counted
 
 
-def as_inputs(X: np.ndarray) -> np.ndarray:
-    """Digits (n, 784) of pixels 0 to 1 as (n, 1, 32, 32), background -0.1 and foreground 1.175."""
-    images = np.pad(X.reshape(-1, 1, 28, 28), ((0, 0), (0, 0), (2, 2), (2, 2)))
-    return np.ascontiguousarray(1.275 * images - 0.1, dtype=np.float32)
-
-
 def percent_wrong(net: ebp.Network, X: np.ndarray, y: np.ndarray) -> float:
     """Error in percent: the class is that of the nearest code, or of the largest output."""
     outputs = net.forward(X)
@@ -85,14 +80,14 @@ def percent_wrong(net: ebp.Network, X: np.ndarray, y: np.ndarray) -> float:
 def training_sets(X: np.ndarray, n_passes: int, distort: bool, seed: int) -> Iterator[np.ndarray]:
     """The inputs of each pass: the digits themselves, or nine distorted ones of ten."""
     if not distort:
-        yield from [as_inputs(X)] * n_passes
+        yield from [padded_mnist(X)] * n_passes
         return
     distorter = ebp.preprocessing.AffineDistorter(input_shape=(28, 28), n_jobs=-1, random_state=seed)
     rng = np.random.default_rng(seed)
     for images in distorter.epochs(X, n_passes):
         originals = rng.random(len(X)) < 0.1
         images[originals] = X[originals]
-        yield as_inputs(images)
+        yield padded_mnist(images)
 
 
 def train(data: tuple, output: str, schedule: list[float], distort: bool, seed: int) -> Course:
@@ -111,7 +106,7 @@ def train(data: tuple, output: str, schedule: list[float], distort: bool, seed: 
         T = 2 * T - 1
     rule = ebp.rules.SDLM(schedule[0], mu=MU, hessian_samples=HESSIAN_SAMPLES)
     order = np.random.default_rng(seed).permutation(len(X))
-    originals, test = as_inputs(X), as_inputs(X_test)
+    originals, test = padded_mnist(X), padded_mnist(X_test)
     course = Course()
     passes = zip(schedule, training_sets(X, len(schedule), distort, seed), strict=True)
     for rate, inputs in tqdm(passes, total=len(schedule), unit="pass", desc=f"seed {seed}"):

@@ -71,7 +71,7 @@ def errors(problem: Problem, seed: int, ratios: tuple[float, ...]) -> np.ndarray
         rule = ebp.rules.SGD(ratio * found.learning_rate)
         for epoch, order in enumerate(orders):
             net.train_online(problem.X, problem.T, rule, order=order)
-            column[epoch] = 2 * net.loss(problem.X, problem.T) / problem.T.shape[1]
+            column[epoch] = experiment.mean_square_error(net, problem.X, problem.T)
     return values
 
 

@@ -54,19 +54,14 @@ def course(X: np.ndarray, T: np.ndarray, mode: str, rate: float, seed: int) -> n
     net = network(seed)
     rule = ebp.rules.SGD(rate)
     order = experiment.epochs_order(len(many), PRESENTATIONS[mode] // len(many), seed)
-    errors = [error(net, X, T)]
+    errors = [experiment.mean_square_error(net, X, T)]
     for rows in order.reshape(-1, STEP[mode]):
         batch_size = 1 if mode == "stochastic" else len(many)
         status = net.train_online(many, targets, rule, order=rows, batch_size=batch_size).status
-        errors.append(error(net, X, T))
+        errors.append(experiment.mean_square_error(net, X, T))
         if status != "ok" or errors[-1] <= LEVELS[-1]:
             break
     return np.array(errors)
-
-
-def error(net: ebp.Network, X: np.ndarray, T: np.ndarray) -> float:
-    """Mean square error per output."""
-    return 2 * net.loss(X, T) / T.shape[1]
 
 
 def presentations(errors: np.ndarray, level: float, mode: str) -> float:

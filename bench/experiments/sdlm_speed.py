@@ -174,7 +174,7 @@ def errors(problem: Problem, net: ebp.Network, snapshots: list[np.ndarray]) -> d
     found: dict[str, list[float]] = {measure: [] for measure in MEASURES}
     for parameters in snapshots:
         net.parameters[:] = parameters
-        found["training"].append(2 * net.loss(X[rows], T) / T.shape[1])
+        found["training"].append(experiment.mean_square_error(net, X[rows], T))
         found["test"].append(100 * float(np.mean(net.forward(X_test).argmax(axis=1) != y_test)))
     return {measure: np.array(values) for measure, values in found.items()}
 

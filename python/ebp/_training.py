@@ -195,7 +195,7 @@ class Loop:
             started = time.perf_counter()
             before = self.network.parameters.copy()
             self.rule.learning_rate = self.schedule.rate(epoch)
-            rate = present_rate(self.rule)
+            rate = self.rule._next_rate
             loss, n_presented = present(
                 self.estimator, self.network, self.data, self.rule, self.orders, self.batch_size
             )
@@ -267,12 +267,6 @@ def present(
     )
     loss = np.nan if result.status == "diverged" else orders.observe(order, result.losses)
     return loss, len(order)
-
-
-def present_rate(rule: Any) -> float:
-    """Global rate of a rule at its next presentation."""
-    factor = 1.0 if rule.schedule is None else float(rule.schedule.factors(rule.n_presented))
-    return rule.learning_rate * factor
 
 
 def warn_of(status: str, name: str, rate: float = 0.0) -> None:

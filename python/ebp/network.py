@@ -200,8 +200,7 @@ class Network(FeedForward):
         except AttributeError:
             raise TypeError(f"[learn_one] rule must be an ebp.rules object; got {rule!r}") from None
         if rule.schedule is not None:
-            (rate,) = rule._rates(1)  # type: ignore[misc]  # there is a schedule
-            trainer.set_learning_rate(rate)
+            trainer.set_learning_rate(rule._next_rate)
         loss: float = trainer.learn_one(x, t)
         rule._n_presented += 1
         return loss

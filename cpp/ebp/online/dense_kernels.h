@@ -105,32 +105,30 @@ struct RunningRate {
   }
 };
 
-// How the change that a rule asks for is made: at once, by the heavy ball, or as Constants says in general.
+// How the change that a rule asks for is made: at once, by the heavy ball, or as Inertia says in general.
 enum class Motion { kDirect, kHeavyBall, kGeneral };
 
 // One row's update.
 template <class T, class Rule, Motion kMotion>
 struct RowUpdate {
   Rule rule;
-  T momentum, gain, through, past;
+  Inertia<T> inertia;
   T* velocity;
 
   RowUpdate(const Sweep<T>& s, Index j)
       : rule(s, j),
-        momentum(s.constants.momentum),
-        gain(s.constants.gain),
-        through(s.constants.through),
-        past(s.constants.past),
+        // One by one: a copy as a whole stays in memory.
+        inertia{s.constants.inertia.momentum, s.constants.inertia.gain, s.constants.inertia.through,
+                s.constants.inertia.past},
         velocity(kMotion != Motion::kDirect ? s.memory.velocity + j * s.n_inputs : nullptr) {}
 
   template <class Lanes>
   Pack<T> operator()(Pack<T> w, Pack<T> x, Index i, Lanes lanes) const {
     const Pack<T> change = rule.change(w, x, i, lanes);
-    if constexpr (kMotion == Motion::kDirect) return w - change;
-    constexpr bool kPlain = kMotion == Motion::kHeavyBall;
-    const Pack<T> v = momentum * lanes.load(velocity + i) - (kPlain ? change : gain * change);
-    lanes.store(velocity + i, v);
-    return w + (kPlain ? v : through * v - past * change);
+    if constexpr (kMotion == Motion::kDirect)
+      return w - change;
+    else
+      return w + inertia.template step<kMotion == Motion::kHeavyBall>(change, velocity + i, lanes);
   }
 };
 
@@ -254,16 +252,12 @@ void backward(const Sweep<T>& s, const T* x, T* e_below, T* c_below) {
 template <class Rule, Motion kMotion, class T>
 void update_bias(const Sweep<T>& s) {
   if (!s.has_bias) return;
-  const Constants<T>& c = s.constants;
   T* const bias = s.weights + s.bias_start();
   simd::for_lanes<T>(s.n_outputs, [&](Index j, auto lanes) {
-    const Pack<T> change = Rule::bias_change(s, j, lanes);
-    Pack<T> step = -change;
+    Pack<T> step = -Rule::bias_change(s, j, lanes);
     if constexpr (kMotion != Motion::kDirect) {
       T* const velocity = s.memory.velocity + s.bias_start() + j;
-      const Pack<T> v = c.momentum * lanes.load(velocity) - c.gain * change;
-      lanes.store(velocity, v);
-      step = c.through * v - c.past * change;
+      step = s.constants.inertia.template step<kMotion == Motion::kHeavyBall>(-step, velocity, lanes);
     }
     lanes.store(bias + j, lanes.load(bias + j) + step);
   });

@@ -3,7 +3,8 @@
 // whole vectors use the same classes.
 #pragma once
 
-#include <utility>
+#include <type_traits>
+#include <variant>
 
 #include "ebp/base/simd.h"
 #include "ebp/online/rules.h"
@@ -12,12 +13,27 @@ namespace ebp::online {
 
 using simd::Pack;
 
+// How a change c that a method asks for moves a weight: v <- momentum v - gain c, w <- w + through v - past
+// c.
+template <class T>
+struct Inertia {
+  T momentum, gain, through, past;
+
+  // What is added to the weights; their velocities, at `velocity`, are updated. The heavy ball leaves out the
+  // factors that are 1 for it.
+  template <bool kHeavyBall, class Lanes>
+  Pack<T> step(Pack<T> change, T* velocity, Lanes lanes) const {
+    const Pack<T> v = momentum * lanes.load(velocity) - (kHeavyBall ? change : gain * change);
+    lanes.store(velocity, v);
+    return kHeavyBall ? v : through * v - past * change;
+  }
+};
+
 // The numbers of one update that all weights share.
 template <class T>
 struct Constants {
   T epsilon, decay;
-  // v <- momentum v - gain c, w <- w + through v - past c, for the change c
-  T momentum, gain, through, past;
+  Inertia<T> inertia;
   T mu;
   T leak, second_leak;  // how far a mean moves towards the present value
   T correction, second_correction;
@@ -83,46 +99,46 @@ struct Murata {
   }
 };
 
-// first: s
+// Divides by the root of a sum or mean s of squared gradients. first: s
 template <class T>
-struct AdaGrad {
+struct RootRate {
   static constexpr bool kLinear = false;
   T epsilon, floor;
-  T* sums;
-
-  AdaGrad(const Constants<T>& c, const Memory<T>& memory, Index start)
-      : epsilon(c.epsilon), floor(c.floor), sums(memory.first + start) {}
-
-  template <class Lanes>
-  Pack<T> change(Pack<T> g, Index i, Lanes lanes) const {
-    lanes.store(sums + i, lanes.load(sums + i) + g * g);
-    return rate(i, lanes) * g;
-  }
-  template <class Lanes>
-  Pack<T> rate(Index i, Lanes lanes) const {
-    return epsilon / (simd::sqrt<T>(lanes.load(sums + i)) + floor);
-  }
-};
-
-// first: s
-template <class T>
-struct RmsProp {
-  static constexpr bool kLinear = false;
-  T epsilon, leak, floor;
   T* squares;
 
-  RmsProp(const Constants<T>& c, const Memory<T>& memory, Index start)
-      : epsilon(c.epsilon), leak(c.leak), floor(c.floor), squares(memory.first + start) {}
+  RootRate(const Constants<T>& c, const Memory<T>& memory, Index start)
+      : epsilon(c.epsilon), floor(c.floor), squares(memory.first + start) {}
 
-  template <class Lanes>
-  Pack<T> change(Pack<T> g, Index i, Lanes lanes) const {
-    const Pack<T> s = lanes.load(squares + i);
-    lanes.store(squares + i, s + leak * (g * g - s));
-    return rate(i, lanes) * g;
-  }
   template <class Lanes>
   Pack<T> rate(Index i, Lanes lanes) const {
     return epsilon / (simd::sqrt<T>(lanes.load(squares + i)) + floor);
+  }
+};
+
+template <class T>
+struct AdaGrad : RootRate<T> {
+  using RootRate<T>::RootRate;
+
+  template <class Lanes>
+  Pack<T> change(Pack<T> g, Index i, Lanes lanes) const {
+    T* const s = this->squares + i;
+    lanes.store(s, lanes.load(s) + g * g);
+    return this->rate(i, lanes) * g;
+  }
+};
+
+template <class T>
+struct RmsProp : RootRate<T> {
+  T leak;
+
+  RmsProp(const Constants<T>& c, const Memory<T>& memory, Index start)
+      : RootRate<T>(c, memory, start), leak(c.leak) {}
+
+  template <class Lanes>
+  Pack<T> change(Pack<T> g, Index i, Lanes lanes) const {
+    const Pack<T> s = lanes.load(this->squares + i);
+    lanes.store(this->squares + i, s + leak * (g * g - s));
+    return this->rate(i, lanes) * g;
   }
 };
 
@@ -130,7 +146,7 @@ struct RmsProp {
 template <class T>
 struct Adam {
   static constexpr bool kLinear = false;
-  T epsilon, leak, second_leak, correction, second_correction, floor;
+  T epsilon, leak, second_leak, second_correction, floor;
   T *means, *squares;
 
   Adam(const Constants<T>& c, const Memory<T>& memory, Index start)
@@ -157,68 +173,72 @@ struct Adam {
   }
 };
 
-// first: u, second: the sign of the last gradient
+// Has a factor u of epsilon for each weight that follows the signs of its gradients. first: u
 template <class T>
-struct Rprop {
+struct SignRate {
   static constexpr bool kLinear = false;
-  T epsilon, increase, decrease, smallest, largest;
-  T *factors, *signs;
+  T epsilon;
+  T* factors;
 
-  Rprop(const Constants<T>& c, const Memory<T>& memory, Index start)
-      : epsilon(c.epsilon),
-        increase(c.increase),
-        decrease(c.decrease),
-        smallest(c.smallest),
-        largest(c.largest),
-        factors(memory.first + start),
-        signs(memory.second + start) {}
+  SignRate(const Constants<T>& c, const Memory<T>& memory, Index start)
+      : epsilon(c.epsilon), factors(memory.first + start) {}
 
-  template <class Lanes>
-  Pack<T> change(Pack<T> g, Index i, Lanes lanes) const {
-    const Pack<T> u = lanes.load(factors + i), agreement = lanes.load(signs + i) * g, zero{};
-    const Pack<T> grown = simd::at_most<T>(increase * u, largest);
-    const Pack<T> shrunk = -simd::at_most<T>(-(decrease * u), -smallest);
-    const Pack<T> next = agreement > zero ? grown : agreement < zero ? shrunk : u;
-    const Pack<T> one = simd::broadcast(T(1));
-    const Pack<T> sign = agreement < zero ? zero : g > zero ? one : g < zero ? -one : zero;
-    lanes.store(factors + i, next);
-    lanes.store(signs + i, sign);
-    return epsilon * next * sign;
-  }
   template <class Lanes>
   Pack<T> rate(Index i, Lanes lanes) const {
     return epsilon * lanes.load(factors + i);
   }
 };
 
-// first: u, second: f
+// second: the sign of the last gradient
 template <class T>
-struct DeltaBarDelta {
-  static constexpr bool kLinear = false;
-  T epsilon, increase, keep, leak, largest;
-  T *factors, *means;
+struct Rprop : SignRate<T> {
+  T increase, decrease, smallest, largest;
+  T* signs;
+
+  Rprop(const Constants<T>& c, const Memory<T>& memory, Index start)
+      : SignRate<T>(c, memory, start),
+        increase(c.increase),
+        decrease(c.decrease),
+        smallest(c.smallest),
+        largest(c.largest),
+        signs(memory.second + start) {}
+
+  template <class Lanes>
+  Pack<T> change(Pack<T> g, Index i, Lanes lanes) const {
+    const Pack<T> u = lanes.load(this->factors + i), agreement = lanes.load(signs + i) * g, zero{};
+    const Pack<T> grown = simd::at_most<T>(increase * u, largest);
+    const Pack<T> shrunk = -simd::at_most<T>(-(decrease * u), -smallest);
+    const Pack<T> next = agreement > zero ? grown : agreement < zero ? shrunk : u;
+    const Pack<T> one = simd::broadcast(T(1));
+    const Pack<T> sign = agreement < zero ? zero : g > zero ? one : g < zero ? -one : zero;
+    lanes.store(this->factors + i, next);
+    lanes.store(signs + i, sign);
+    return this->epsilon * next * sign;
+  }
+};
+
+// second: f
+template <class T>
+struct DeltaBarDelta : SignRate<T> {
+  T increase, keep, leak, largest;
+  T* means;
 
   DeltaBarDelta(const Constants<T>& c, const Memory<T>& memory, Index start)
-      : epsilon(c.epsilon),
+      : SignRate<T>(c, memory, start),
         increase(c.increase),
         keep(1 - c.decrease),
         leak(c.leak),
         largest(c.largest),
-        factors(memory.first + start),
         means(memory.second + start) {}
 
   template <class Lanes>
   Pack<T> change(Pack<T> g, Index i, Lanes lanes) const {
-    const Pack<T> u = lanes.load(factors + i), f = lanes.load(means + i), agreement = f * g, zero{};
+    const Pack<T> u = lanes.load(this->factors + i), f = lanes.load(means + i), agreement = f * g, zero{};
     const Pack<T> grown = simd::at_most<T>(u + increase, largest);
     const Pack<T> next = agreement > zero ? grown : agreement < zero ? keep * u : u;
-    lanes.store(factors + i, next);
+    lanes.store(this->factors + i, next);
     lanes.store(means + i, f + leak * (g - f));
-    return epsilon * next * g;
-  }
-  template <class Lanes>
-  Pack<T> rate(Index i, Lanes lanes) const {
-    return epsilon * lanes.load(factors + i);
+    return this->epsilon * next * g;
   }
 };
 

@@ -88,14 +88,14 @@ class OnlineDense final : public OnlineLayer<T> {
       if (immediate_) finish();
       return;
     }
-    if (centred_) add_mean_totals(T(1));
+    if (centred_) centred_->add_to_bias(T(1), sweep_.weights);
     if (c)
       online::backward<Update, true, true>(sweep_, seen_, e_below, c_below);
     else
       online::backward<Update, true, false>(sweep_, seen_, e_below, c_below);
     online::update_bias<Rule, kMotion>(sweep_);
     if (!centred_) return;
-    add_mean_totals(T(-1));
+    centred_->add_to_bias(T(-1), sweep_.weights);
     centred_->follow(x_, T(state_.options.centring_leak));
   }
 
@@ -121,15 +121,6 @@ class OnlineDense final : public OnlineLayer<T> {
       lanes.store(to + i, lanes.load(x + i) - lanes.load(mean + i));
     });
     return to;
-  }
-
-  // b changes by dc - dW m: beforehand by W m, and then by -W m with the new W.
-  void add_mean_totals(T sign) {
-    T* const bias = sweep_.weights + sweep_.bias_start();
-    const T* const mean = centred_->mean.data();
-    online::products<online::NoUpdate<T>>(sweep_, mean, mean, [=](Index j, Pack<T> total, auto lanes) {
-      lanes.store(bias + j, lanes.load(bias + j) + sign * total);
-    });
   }
 
   // Of the present sample: where the update is put off, they may be others by then.

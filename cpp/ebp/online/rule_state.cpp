@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <cmath>
 
-#include "ebp/base/blas.h"
 #include "ebp/base/simd.h"
 #include "ebp/nn/conv.h"
 #include "ebp/nn/dense.h"
+#include "ebp/online/dense_kernels.h"
 
 namespace ebp {
 namespace {
@@ -74,6 +74,19 @@ void Centred<T>::follow(const T* x, T leak) {
 }
 
 template <class T>
+void Centred<T>::add_to_bias(T sign, T* parameters) const {
+  online::Sweep<T> layer{};
+  layer.n_inputs = n_inputs;
+  layer.n_outputs = n_outputs;
+  layer.weights = parameters;
+  T* const bias = parameters + layer.bias_start();
+  online::products<online::NoUpdate<T>>(layer, mean.data(), mean.data(),
+                                        [=](Index j, simd::Pack<T> total, auto lanes) {
+                                          lanes.store(bias + j, lanes.load(bias + j) + sign * total);
+                                        });
+}
+
+template <class T>
 Centred<T>* RuleState<T>::centred_at(Index start) {
   for (auto& layer : centred)
     if (layer.start == start) return &layer;
@@ -132,10 +145,8 @@ void RuleState<T>::set_constants() {
   c.decay = T(options.weight_decay);
   const bool averaged = options.momentum_form == Momentum::kAveraged;
   const bool ahead = options.momentum_form == Momentum::kNesterov;
-  c.momentum = T(options.momentum);
-  c.gain = averaged ? T(1 - options.momentum) : T(1);
-  c.through = ahead ? T(options.momentum) : T(1);
-  c.past = ahead ? T(1) : T(0);
+  c.inertia = {T(options.momentum), averaged ? T(1 - options.momentum) : T(1),
+               ahead ? T(options.momentum) : T(1), ahead ? T(1) : T(0)};
   if (const SdlmOptions* sdlm = options.sdlm()) {
     c.mu = T(sdlm->mu);
     c.leak = T(sdlm->gamma);
@@ -171,7 +182,6 @@ void RuleState<T>::set_curvature(const T* h) {
   std::copy_n(h, curvature.size(), curvature.data());
   share_within_units(whole(), curvature.data());
   measured = true;
-  refresh_factors();
 }
 
 template <class T>
@@ -230,13 +240,8 @@ void RuleState<T>::step(const Part& part, const T* g, T* theta) {
         const simd::Pack<T> weights = lanes.load(w + k);
         const simd::Pack<T> change =
             method.change(scale * (lanes.load(gradient + k) + decay * weights), k, lanes);
-        if (!v) {
-          lanes.store(w + k, weights - change);
-          return;
-        }
-        const simd::Pack<T> velocity = c.momentum * lanes.load(v + k) - c.gain * change;
-        lanes.store(v + k, velocity);
-        lanes.store(w + k, weights + (c.through * velocity - c.past * change));
+        lanes.store(w + k,
+                    v ? weights + c.inertia.template step<false>(change, v + k, lanes) : weights - change);
       });
     }
   });
@@ -244,17 +249,10 @@ void RuleState<T>::step(const Part& part, const T* g, T* theta) {
 
 template <class T>
 void RuleState<T>::apply(const Part& part, const T* g, T* theta) {
-  // b changes by dc - dW m: beforehand by W m, and then by -W m with the new W.
   const auto add_to_biases = [&](T sign) {
-    for (const Centred<T>& layer : centred) {
-      if (layer.start < part.start || layer.start >= part.start + part.size) continue;
-      const T* weights = theta + (layer.start - part.start);
-      T* bias = theta + (layer.start - part.start) + layer.n_outputs * layer.n_inputs;
-      AlignedVector<T> totals(std::size_t(layer.n_outputs));
-      blas::gemm(blas::Op::kPlain, blas::Op::kTransposed, 1, layer.n_outputs, layer.n_inputs,
-                 layer.mean.data(), weights, T(0), totals.data());
-      for (Index k = 0; k < layer.n_outputs; ++k) bias[k] += sign * totals[std::size_t(k)];
-    }
+    for (const Centred<T>& layer : centred)
+      if (layer.start >= part.start && layer.start < part.start + part.size)
+        layer.add_to_bias(sign, theta + (layer.start - part.start));
   };
   add_to_biases(T(1));
   step(part, g, theta);

@@ -23,6 +23,8 @@ struct Centred {
 
   // m <- m + leak (x - m) for x (i), the input or the mean of a batch's.
   void follow(const T* x, T leak);
+  // Adds W m, times 1 before and -1 after a step of the layer's parameters (W, b), to b.
+  void add_to_bias(T sign, T* parameters) const;
 };
 
 // Vectors in the layout of theta (p).

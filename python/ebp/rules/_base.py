@@ -140,6 +140,12 @@ class Rule:
             )
         return self._trainer
 
+    @property
+    def _next_rate(self) -> float:
+        """Global rate at the next presentation."""
+        rates = self._rates(1)
+        return self._learning_rate if rates is None else float(rates[0])
+
     def _rates(self, n: int) -> np.ndarray | None:
         """Global rate at each of the next n presentations; None if it stays as it is."""
         if self.schedule is None:
