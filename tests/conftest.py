@@ -2,6 +2,7 @@
 
 import importlib
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -35,6 +36,13 @@ def data_dir():
     if not path.is_dir():
         pytest.skip(f"EBP_DATA_DIR names no folder: {path}")
     return path
+
+
+@pytest.fixture(scope="session", autouse=True)
+def interruptible():
+    """Lets Ctrl-C, which some tests send, through: what a shell starts in the background ignores it."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="module")
