@@ -55,9 +55,9 @@ class SGD(Rule):
     Examples
     --------
     >>> import ebp
-    >>> ebp.rules.SGD(0.01, momentum=0.9)
-    SGD(0.01, momentum=0.9, weight_decay=0.0, scale='none', momentum_form='heavy_ball', schedule=None,
-    center_hidden=False)
+    >>> rule = ebp.rules.SGD(0.01, momentum=0.9, momentum_form="nesterov")
+    >>> rule.learning_rate, rule.momentum
+    (0.01, 0.9)
     """
 
     def __init__(
