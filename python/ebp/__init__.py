@@ -11,6 +11,7 @@ from ebp import (
     rules,
     sampling,
     schedules,
+    tricks,
 )
 from ebp._core import version as __version__
 from ebp._show_versions import show_versions
@@ -45,4 +46,5 @@ __all__ = [
     "sampling",
     "schedules",
     "show_versions",
+    "tricks",
 ]
