@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 HEAD = ("trick", "section", "test error, %", "minus recipe", "verdict", "presentations", "best rate")
 LEFT = 2  # columns of text; the others are numbers
-COLOURS = {"recipe": "black", "worse": "tab:red", "better": "tab:green", "same": "tab:grey"}
+COLOURS = {"recipe": "black", "worse": "tab:red", "better": "tab:green", "same": "tab:grey", "": "tab:grey"}
 
 
 def markdown(result: Ablation) -> str:
@@ -85,6 +85,7 @@ def plot(result: Ablation, axes: Any) -> Any:
         ax.set_yticks(range(len(result.rows)), [row.name for row in result.rows])
         ax.set_ylim(len(result.rows) - 0.4, -0.6)
         ax.grid(axis="x", alpha=0.3)
+    axes[1].tick_params(labelleft=False)
     return axes[0].figure
 
 

@@ -100,7 +100,15 @@ class AblationRow:
 
     @property
     def verdict(self) -> str:
-        """Of the test error: "worse", "better", or "same" if the interval of `difference` contains 0."""
+        """Of the test error: "worse", "better", or "same" if the interval of `difference` contains 0.
+
+        Empty for one seed, which has no interval. Differences that are equal for all seeds, as counts of a
+        few wrong answers may be, decide nothing either: "same".
+        """
+        if math.isnan(self.difference.half_width):
+            return ""
+        if self.difference.half_width == 0:
+            return "same"
         if self.difference.low > 0:
             return "worse"
         return "better" if self.difference.high < 0 else "same"
@@ -121,7 +129,7 @@ class Ablation:
     max_iter, n_seeds, n_training, n_validation, n_test, n_features : int
         Epochs, seeds, sizes of the three parts.
     level : float
-        The validation error whose presentations are counted: 1.5 times the recipe's last one, or half way
+        The validation error whose presentations are counted: 1.25 times the recipe's last one, or half way
         from there to that of a constant answer if this is less, and at least one wrong answer.
     """
 
@@ -203,4 +211,4 @@ def _plain(value: Any) -> Any:
         return [_plain(one) for one in value]
     if isinstance(value, (float, np.floating)):
         return float(value) if math.isfinite(value) else None
-    return value
+    return value if value is None or isinstance(value, (str, int)) else repr(value)

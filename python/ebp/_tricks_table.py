@@ -6,6 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from sklearn.preprocessing import StandardScaler
+
+from .normalizer import InputNormalizer
+
 RECIPE = "full recipe"
 
 # Sections 4.1 (one sample an update), 4.2 (neighbours of different classes), 4.3 (mean removed, decorrelated,
@@ -39,8 +43,11 @@ SAMPLES_PER_FEATURE = 2
 MOST_FEATURES = 2000
 
 BOTH = ("classification", "regression")
-# One scale a column but no shift: not a method of InputNormalizer, because nobody should use it.
-SCALE_ALONE = "scale"
+# One scale a column but no shift is no method of InputNormalizer, because nobody should use it.
+SCALE_ALONE = StandardScaler(with_mean=False)
+# The recipe keeps all directions; those of the smallest variance may be noise, which scaling makes as large
+# as the rest.
+STRONG_DIRECTIONS = InputNormalizer("decorrelate", n_components=0.95)
 
 
 @dataclass(frozen=True)
@@ -55,8 +62,8 @@ class Trick:
     claim : str
         What the paper says of it; empty where it says nothing.
     changes : mapping
-        Parameters of the estimator that differ from the recipe's. "normalize" may also be "scale": columns
-        divided by their standard deviations, with their means left in.
+        Parameters of the estimator that differ from the recipe's. "normalize" may be any scikit-learn
+        transformer.
     weight_factor : float
         The initial weights are multiplied by it.
     ordered : bool
@@ -115,6 +122,7 @@ TRICKS = (
         expected="better",
     ),
     Trick("not decorrelated", "4.3", "inputs should be uncorrelated if possible", {"normalize": "standard"}),
+    Trick("decorrelated, 95 % kept", "4.3", "", {"normalize": STRONG_DIRECTIONS}, expected=""),
     Trick("one common scale", "4.3", "", {"normalize": "global"}, expected=""),
     Trick("not scaled", "4.3", "the variances of the inputs should be equal", {"normalize": "center"}),
     Trick("not centred", "4.3", "the mean of each input should be close to zero", {"normalize": SCALE_ALONE}),

@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 from joblib import Parallel, delayed
+from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import r2_score
-from sklearn.preprocessing import StandardScaler
 from tqdm import tqdm
 
 from ._presentation import hold_out
-from ._tricks_table import SCALE_ALONE, Trick, parameters
+from ._tricks_table import Trick, parameters
 from .classifier import MLPClassifier
 from .layers import Dense
 from .network import Network
@@ -25,6 +25,7 @@ from .regressor import MLPRegressor
 
 KINDS = {"classification": MLPClassifier, "regression": MLPRegressor}
 EXTENSIONS = 6  # rates tried beyond the grid at most, while the best one is at its edge
+KEPT_BYTES = 1 << 30  # of normalised data that are kept from one grid of rates to its extension
 AUTOMATIC_SAMPLES = 1000  # from which the rate that the grid is centred on follows
 
 Part = tuple[np.ndarray, np.ndarray]  # X, y
@@ -39,19 +40,22 @@ class Split:
     validation: Part
     test: Part
 
-    def normalized(self, method: str | None) -> Split:
+    def normalized(self, method: Any) -> Split:
         """The same with inputs normalised by statistics of the training part, float32."""
-        if method is None:
-            convert: Callable[[np.ndarray], np.ndarray] = np.asarray
-        elif method == SCALE_ALONE:
-            convert = StandardScaler(with_mean=False).fit(self.training[0]).transform
-        else:
-            convert = InputNormalizer(method).fit(self.training[0]).transform
+        convert: Callable[[np.ndarray], np.ndarray] = np.asarray
+        if method is not None:
+            scaler: Any = InputNormalizer(method) if isinstance(method, str) else clone(method)
+            convert = scaler.fit(self.training[0]).transform
         parts = [
             (np.ascontiguousarray(convert(X), dtype=np.float32), y)
             for X, y in (self.training, self.validation, self.test)
         ]
         return Split(self.seed, *parts)
+
+    @property
+    def n_bytes(self) -> int:
+        """Memory of the inputs."""
+        return sum(X.nbytes for X, _ in (self.training, self.validation, self.test))
 
     def ordered(self) -> Split:
         """The same with the training part in the order of its targets."""
@@ -257,27 +261,33 @@ class Search:
 
     def run(self, tricks: Sequence[Trick]) -> list[Found]:
         found = [Found(trick) for trick in tricks]
-        pending = [(one, self._factors) for one in found]
+        self._bar.total = len(self._seeds) * len(self._factors) * len(found)
         with self._bar, self._pool:
-            for _ in range(1 + EXTENSIONS):
-                self._bar.total = self._bar.n + len(self._seeds) * sum(len(more) for _, more in pending)
-                self._bar.refresh()
-                for normalize in dict.fromkeys(self._plan.normalize(one.trick) for one, _ in pending):
-                    group = [one for one in pending if self._plan.normalize(one[0].trick) == normalize]
-                    self._train(group, normalize)
-                pending = [(one, one.beyond()) for one in found if one.at_edge]
-                if not pending:
-                    break
+            for normalize in dict.fromkeys(self._plan.normalize(trick) for trick in tricks):
+                self._prepared: dict[int, Split] = {}
+                self._search(
+                    [one for one in found if self._plan.normalize(one.trick) == normalize], normalize
+                )
         return found
 
-    def _train(self, group: list[tuple[Found, list[float]]], normalize: str | None) -> None:
-        """Train the tricks that share a normalisation, of which every seed's data are made once."""
+    def _search(self, group: list[Found], normalize: Any) -> None:
+        """Find the best rates of tricks that share a normalisation."""
+        pending = [(one, self._factors) for one in group]
+        for _ in range(1 + EXTENSIONS):
+            self._train(pending, normalize)
+            pending = [(one, one.beyond()) for one in group if one.at_edge]
+            if not pending:
+                break
+            self._bar.total += len(self._seeds) * len(pending)
+
+    def _train(self, pending: list[tuple[Found, list[float]]], normalize: Any) -> None:
+        """Train each of these by the rates beside it, with every seed."""
         for seed in self._seeds:
-            data = self._splits(seed).normalized(normalize)
-            for found, _ in group:
+            data = self._data(seed, normalize)
+            for found, _ in pending:
                 if math.isnan(found.automatic):
                     found.automatic = self._plan.automatic_rate(found.trick, data)
-            jobs = [(found, factor) for found, factors in group for factor in factors]
+            jobs = [(found, factor) for found, factors in pending for factor in factors]
             calls = (
                 delayed(self._plan.train)(found.trick, data, factor * found.automatic)
                 for found, factor in jobs
@@ -285,3 +295,10 @@ class Search:
             for (found, factor), training in zip(jobs, self._pool(calls), strict=True):
                 found.by_factor.setdefault(factor, []).append(training)
                 self._bar.update()
+
+    def _data(self, seed: int, normalize: Any) -> Split:
+        """Normalised data of a seed, kept for the next rates where there is room."""
+        data = self._prepared.get(seed) or self._splits(seed).normalized(normalize)
+        if (1 + len(self._prepared)) * data.n_bytes <= KEPT_BYTES:
+            self._prepared[seed] = data
+        return data
