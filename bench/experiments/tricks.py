@@ -117,10 +117,12 @@ def _cell(result: Ablation, name: str) -> str:
     if name not in [row.name for row in result]:
         return ""
     row = result[name]
-    points = f"{100 * row.difference.mean:+.2f} ± {100 * row.difference.half_width:.2f}"
+    points = f"{100 * row.difference.mean:+.2f}"
     ratio = row.presentations / result.rows[0].presentations
     times = f"x {ratio:.2g}" if ratio < float("inf") else "not reached"
-    return f"{points}, {times}: {holds(row)}"
+    if not row.verdict:
+        return f"{points}, {times}"
+    return f"{points} ± {100 * row.difference.half_width:.2f}, {times}: {holds(row)}"
 
 
 def holds(row: AblationRow) -> str:
@@ -139,8 +141,8 @@ def report(found: dict[str, Ablation]) -> str:
         parts.append(f"## {PROBLEMS[name].title}\n\n{table}\n\n{listed}\n")
     legend = (
         "Each cell: test error minus the recipe's in percentage points, with its interval; presentations to "
-        "the level, in those of the recipe; and whether the errors differ as the paper says. *no difference*: "
-        "the interval contains 0."
+        "the level, in those of the recipe; and whether the errors differ as the paper says (*no difference*:"
+        " the interval contains 0)."
     )
     return "\n".join([*parts, f"## Claims\n\n{legend}\n\n{claims(found)}\n"])
 

@@ -130,8 +130,8 @@ class Plan:
     def estimator(self, trick: Trick, data: Split, rate: Any, max_iter: int) -> Any:
         """The estimator of one training on normalised data.
 
-        The initial weights are given, so that the seed draws the same orders for all tricks, and weights that
-        differ by `weight_factor` alone.
+        The initial weights are given, so that a seed draws the same ones for all tricks, but for their
+        `weight_factor` and the number of inputs.
         """
         settings = parameters(trick, self.task, self.base) | {"normalize": None}
         model = KINDS[self.task](self.hidden, **settings)
@@ -273,16 +273,15 @@ class Search:
     def _search(self, group: list[Found], normalize: Any) -> None:
         """Find the best rates of tricks that share a normalisation."""
         pending = [(one, self._factors) for one in group]
-        for _ in range(1 + EXTENSIONS):
-            self._train(pending, normalize)
+        self._train(pending, normalize)
+        for _ in range(EXTENSIONS):
             pending = [(one, one.beyond()) for one in group if one.at_edge]
-            if not pending:
-                break
             self._bar.total += len(self._seeds) * len(pending)
+            self._train(pending, normalize)
 
     def _train(self, pending: list[tuple[Found, list[float]]], normalize: Any) -> None:
         """Train each of these by the rates beside it, with every seed."""
-        for seed in self._seeds:
+        for seed in self._seeds if pending else ():
             data = self._data(seed, normalize)
             for found, _ in pending:
                 if math.isnan(found.automatic):

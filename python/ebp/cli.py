@@ -247,11 +247,7 @@ def _score(model: Any, X: np.ndarray, y: np.ndarray, classify: bool) -> str:
 
 def _run_tricks(options: argparse.Namespace) -> None:
     if options.plot is not None:
-        _check_output(options.plot, [options.file], "--plot")
-        try:
-            require_matplotlib("ebp tricks --plot")
-        except ImportError as error:
-            raise ValueError(str(error)) from None
+        _check_picture(options.plot, options.file)
     _, X, y, classify = _read_table(options)
     if len(y) > options.max_rows:
         rows, _ = _split(y, 1 - options.max_rows / len(y), options.seed, stratify=classify)
@@ -305,6 +301,19 @@ def _check_output(path: str, inputs: Sequence[str], option: str = "--out") -> No
     for name in inputs:
         if os.path.exists(path) and os.path.exists(name) and os.path.samefile(path, name):
             raise ValueError(f"{option} must name another file than the input {name}, which it would replace")
+
+
+def _check_picture(path: str, table_file: str) -> None:
+    """The same for a picture, which matplotlib must be there to write."""
+    _check_output(path, [table_file], "--plot")
+    try:
+        plt = require_matplotlib("ebp tricks --plot")
+    except ImportError as error:
+        raise ValueError(str(error)) from None
+    endings = sorted(plt.figure().canvas.get_supported_filetypes())
+    plt.close()
+    if os.path.splitext(path)[1][1:].lower() not in endings:
+        raise ValueError(f"--plot must end in one of {', '.join(endings)}; got {path!r}")
 
 
 @contextlib.contextmanager

@@ -52,8 +52,9 @@ def ablation(
 
     Every row gets the global rate that is best for it: that of the least mean validation error over the
     seeds, from a grid that is extended while the best rate is at its edge. The test error is reported for
-    this rate alone. All rows see equally many presentations. A seed draws the parts of the data, the initial
-    weights and the orders, the same ones for all rows, so that differences are formed seed by seed.
+    this rate alone. All rows see equally many presentations. A seed draws the parts of the data and the
+    initial weights, the same ones for all rows, and the orders, which are the same for rows of the same
+    inputs, targets and sampling; differences are formed seed by seed.
 
     Parameters
     ----------
