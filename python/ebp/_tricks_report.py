@@ -13,9 +13,9 @@ from .plotting._figure import require_matplotlib
 if TYPE_CHECKING:
     from .tricks import Ablation, AblationRow, Interval
 
-HEAD = ("trick", "section", "test error, %", "minus recipe", "verdict", "presentations", "best rate")
+HEAD = ("trick", "section", "test error, %", "difference", "verdict", "presentations", "best rate")
 LEFT = 2  # columns of text; the others are numbers
-COLOURS = {"recipe": "black", "worse": "tab:red", "better": "tab:green", "same": "tab:grey", "": "tab:grey"}
+COLOURS = {"recipe": "black", "worse": "tab:red", "better": "tab:blue", "same": "tab:grey", "": "tab:grey"}
 
 
 def markdown(result: Ablation) -> str:
@@ -35,12 +35,13 @@ def _padded(cell: str, column: int, width: int) -> str:
 
 def _cells(row: AblationRow, result: Ablation) -> tuple[str, ...]:
     first = row is result.rows[0]
+    other = "" if row.against == result.rows[0].name else "'"
     marks = ("*" if row.n_failed else "") + ("^" if row.at_edge else "")
     return (
         row.name,
         row.trick.section,
         _percent(row.error),
-        "" if first else _percent(row.difference, sign=True),
+        "" if first else _percent(row.difference, sign=True) + other,
         "" if first else row.verdict,
         f"{row.presentations:,.0f}" if math.isfinite(row.presentations) else "not reached",
         f"{row.rate:.2g}{marks}",
@@ -63,9 +64,13 @@ def _notes(result: Ablation) -> list[str]:
         f"Error: {what}; mean of {result.n_seeds} seeds with Student's interval of 95 %."
         if several
         else f"Error: {what}; one seed, so no intervals.",
+        "Difference: to the recipe, seed by seed.",
         f"Presentations: to a validation error of {100 * result.level:.2f} %, by the rate that needs the "
         "fewest.",
     ]
+    others = sorted({row.against for row in result.rows[1:]} - {result.rows[0].name})
+    if others:
+        notes[2] = f"{notes[2][:-1]}; ': to the row {', '.join(others)!r}."
     if any(row.n_failed for row in result.rows):
         notes.append("*: some seed diverged, or was no better than a constant answer.")
     if any(row.at_edge for row in result.rows):
@@ -108,7 +113,7 @@ def draw_errors(rows: Sequence[AblationRow], ax: Any) -> None:
             mean, k, xerr=[[mean - low], [high - mean]], fmt="o", ms=5, capsize=2, color=_colour(row, rows)
         )
     ax.set(xscale="log", xlabel="test error, %")
-    ax.set_title("red: worse than the recipe, green: better, seed by seed (95 %)", fontsize="small")
+    ax.set_title("red: worse, blue: better, by the interval of the difference", fontsize="small")
     _plain_ticks(ax)
 
 
@@ -117,7 +122,7 @@ def draw_presentations(result: Ablation, ax: Any) -> None:
     most = result.max_iter * result.n_training
     for k, row in enumerate(result.rows):
         reached = math.isfinite(row.presentations)
-        colour = "black" if k == 0 else "tab:blue"
+        colour = "black" if k == 0 else "tab:grey"
         if reached:
             ax.semilogx(max(row.presentations, 1), k, "o", ms=5, color=colour)
         else:

@@ -66,7 +66,10 @@ class AblationRow:
     test_errors : ndarray of shape (n_seeds,)
         Share of wrong answers, or 1 - R^2 (at most 1).
     error, difference : Interval
-        Mean test error; mean of its differences to the recipe, seed by seed (positive: the recipe is better).
+        Mean test error; mean of its differences to that of the row `against`, seed by seed (positive: the
+        other row is better).
+    against : str
+        The row from which this one differs in one thing: the recipe, but for some of the inputs.
     validation_curve : ndarray of shape (max_iter + 1,)
         Mean validation error after every epoch; the first is that of a constant answer.
     presentations : float
@@ -86,6 +89,7 @@ class AblationRow:
     test_errors: np.ndarray
     error: Interval
     difference: Interval
+    against: str
     validation_curve: np.ndarray
     presentations: float
     rate: float

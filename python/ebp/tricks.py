@@ -54,7 +54,8 @@ def ablation(
     seeds, from a grid that is extended while the best rate is at its edge. The test error is reported for
     this rate alone. All rows see equally many presentations. A seed draws the parts of the data and the
     initial weights, the same ones for all rows, and the orders, which are the same for rows of the same
-    inputs, targets and sampling; differences are formed seed by seed.
+    inputs, targets and sampling; differences are formed seed by seed. Inputs that are not centred, or not
+    scaled, are compared with those that are both, but not decorrelated.
 
     Parameters
     ----------
@@ -66,7 +67,8 @@ def ablation(
     task : {"auto", "classification", "regression"}, default="auto"
         "auto": as `ebp.diagnose` chooses its estimator.
     tricks : sequence of str, default=None
-        Names of the rows beside the recipe; None: all that suit the task.
+        Names of the rows beside the recipe; None: all that suit the task. A row that another one is compared
+        with comes too.
     seeds : int or sequence of int, default=5
         How many, or the seeds themselves; five make an interval of 2.78 standard errors to each side.
     rates : sequence of float, default=(0.25, 0.5, 1.0, 2.0, 4.0)
@@ -134,9 +136,10 @@ def ablation(
     n_training, n_validation = len(sizes.training[0]), len(sizes.validation[0])
     first, *_, last = found[0].curve(found[0].best).tolist()
     level = max(min(LEVEL * last, (first + last) / 2), 1 / n_validation if classify else 0.0)
-    recipe_errors = _test_errors(found[0])
+    by_name = {one.trick.name: one for one in found}
+    rows = [_row(one, by_name.get(one.trick.against, found[0]), level, n_training) for one in found]
     return Ablation(
-        [_row(one, recipe_errors, level, n_training) for one in found],
+        rows,
         task,
         base,
         hidden,
@@ -150,7 +153,7 @@ def ablation(
     )
 
 
-def _row(found: Found, recipe_errors: np.ndarray, level: float, n_training: int) -> AblationRow:
+def _row(found: Found, reference: Found, level: float, n_training: int) -> AblationRow:
     best = found.best
     errors = _test_errors(found)
     curves = {factor: found.curve(factor) for factor in found.factors}
@@ -158,7 +161,8 @@ def _row(found: Found, recipe_errors: np.ndarray, level: float, n_training: int)
         trick=found.trick,
         test_errors=errors,
         error=Interval.of(errors),
-        difference=Interval.of(errors - recipe_errors),
+        difference=Interval.of(errors - _test_errors(reference)),
+        against=reference.trick.name,
         validation_curve=curves[best],
         presentations=n_training * min(epochs_to(curve, level) for curve in curves.values()),
         rate=best * found.automatic,
@@ -206,7 +210,8 @@ def _chosen(names: Sequence[str] | None, known: list[Trick]) -> list[Trick]:
         raise TypeError(f"[ablation] tricks must be a sequence of names; got the text {names!r}")
     for name in names:
         check_choice("ablation", "tricks", name, list(by_name))
-    return [trick for trick in known if trick.name in names]
+    needed = {*names, *(by_name[name].against for name in names)}
+    return [trick for trick in known if trick.name in needed]
 
 
 def _checked_data(X: Any, y: Any, task: str) -> tuple[np.ndarray, np.ndarray, str]:
