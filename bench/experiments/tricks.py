@@ -145,7 +145,7 @@ def report(found: dict[str, Ablation]) -> str:
         "the level, in those of the same row; and whether the errors differ as the paper says (*no "
         "difference*: the interval contains 0)."
     )
-    return "\n".join([*parts, f"## Claims\n\n{legend}\n\n{claims(found)}\n"])
+    return "\n".join([*parts, f"## Claims, row by row\n\n{legend}\n\n{claims(found)}\n"])
 
 
 # Picture
