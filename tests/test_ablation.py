@@ -134,6 +134,16 @@ def test_misuse(options, error, text):
         ablation(*IRIS, **options)
 
 
+def test_raw_inputs_must_fit_into_the_networks_type():
+    with pytest.raises(ValueError, match=r"\[ablation\] X must be at most 1e\+30, to be trained on raw; got"):
+        ablation(IRIS[0] * 1e30, IRIS[1])
+
+
+def test_too_few_samples():
+    with pytest.raises(ValueError, match=r"\[ablation\] each part .* at least 2 samples; got 1 of 6"):
+        ablation(IRIS[0][:6], IRIS[0][:6, 0], task="regression")
+
+
 def test_one_class_is_nothing_to_learn():
     with pytest.raises(ValueError, match=r"\[ablation\] y must be 1-D and have at least 2 classes; got"):
         ablation(IRIS[0], np.zeros(150, int), task="classification")

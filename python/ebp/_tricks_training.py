@@ -188,8 +188,10 @@ def fit_quietly(model: Any, X: np.ndarray, y: np.ndarray) -> None:
         warnings.filterwarnings("error", message=".*interrupted", category=UserWarning)
         try:
             model.fit(X, y)
-        except UserWarning:
-            raise KeyboardInterrupt from None
+        except UserWarning as warning:
+            if "interrupted" in str(warning):
+                raise KeyboardInterrupt from None
+            raise
 
 
 @dataclass

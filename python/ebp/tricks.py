@@ -24,6 +24,7 @@ __all__ = ["Ablation", "AblationRow", "Interval", "Trick", "ablation"]
 # Times the recipe's last validation error: the level whose presentations are counted. The last error itself
 # is reached only in the end, when the rate is small, by everybody who reaches it.
 LEVEL = 1.25
+LARGEST = 1e30  # of raw inputs, which become float32
 
 
 def ablation(
@@ -129,6 +130,11 @@ def ablation(
         return split(X, y, test, (test_fraction, validation_fraction), seed, classify)
 
     sizes = splits(drawn[0])
+    fewest = min(len(part[1]) for part in (sizes.training, sizes.validation, sizes.test))
+    if fewest < 2:  # R^2 needs two values
+        raise ValueError(
+            f"[ablation] each part of the data must have at least 2 samples; got {fewest} of {len(y)}"
+        )
     base = recipe(task, len(sizes.training[0]), X.shape[1])
     plan = Plan(task, base, hidden, int(max_iter))
     chosen = [Trick(RECIPE, "10", expected=""), *_chosen(tricks, suitable(task, base))]
@@ -217,6 +223,9 @@ def _chosen(names: Sequence[str] | None, known: list[Trick]) -> list[Trick]:
 def _checked_data(X: Any, y: Any, task: str) -> tuple[np.ndarray, np.ndarray, str]:
     check_choice("ablation", "task", task, ("auto", "classification", "regression"))
     X = check_array(X, dtype=[np.float64, np.float32], input_name="X")
+    largest = float(np.abs(X).max())
+    if largest > LARGEST:
+        raise ValueError(f"[ablation] X must be at most {LARGEST:g}, to be trained on raw; got {largest:g}")
     y = np.asarray(y)
     check_consistent_length(X, y)
     if task == "auto":
