@@ -9,6 +9,7 @@ import numpy as np
 
 from . import _measurements
 from ._batch import suits_lm
+from ._options import ONLINE_SOLVERS
 
 # Where advice begins. The paper's "a few hundred" samples are LARGE; the others are rules of thumb.
 LARGE = 500
@@ -164,7 +165,7 @@ def _rates(estimator: Any, T: np.ndarray, report: dict[str, Any]) -> Step:
 
 def _method(estimator: Any, T: np.ndarray, report: dict[str, Any]) -> Step:
     n_samples, n_parameters = report["data"]["n_samples"], report["hessian"]["n_parameters"]
-    online = estimator.solver_ in ("sgd", "sdlm")
+    online = estimator.solver_ in ONLINE_SOLVERS
     if report["task"] == "classification" and n_samples > LARGE:
         text = f"{n_samples:,} samples and classes: online learning, 'sdlm' or a tuned 'sgd'"
         return online, text if online else f"{text}, rather than {estimator.solver_!r}"

@@ -24,7 +24,8 @@ from .schedules import GrowingBatch, Plateau, Schedule
 # The solvers of `ebp.optimize.fit`; "gd" is the online solver "sgd" with all samples in one update.
 SEARCHES = ("cg", "bfgs", "lbfgs", "newton", "gauss_newton", "lm")
 BATCH_SOLVERS = ("gd", *SEARCHES)
-SOLVERS = ("auto", "sdlm", "sgd", *BATCH_SOLVERS)
+ONLINE_SOLVERS = ("sdlm", "sgd", "murata", "adagrad", "rmsprop", "adam", "rprop")
+SOLVERS = ("auto", *ONLINE_SOLVERS, *BATCH_SOLVERS)
 LEARNING_RATES = ("auto", "constant", "invscaling", "adaptive")
 # Targets of the wrong and the right class that a loss is made for.
 FIXED_TARGETS = {
@@ -149,7 +150,7 @@ def _check_numbers(owner: str, estimator: Any) -> None:
         check_number(owner, name, getattr(estimator, name), 1, integer=True)
     if estimator.n_threads != 1:
         raise ValueError(f"[{owner}] n_threads must be 1; got {estimator.n_threads!r}")
-    for name in ("early_stopping", "warm_start"):
+    for name in ("center_hidden", "early_stopping", "warm_start"):
         value = getattr(estimator, name)
         if not isinstance(value, (bool, np.bool_)):
             raise ValueError(f"[{owner}] {name} must be True or False; got {value!r}")

@@ -57,6 +57,7 @@ class PreparedEstimator(BaseEstimator):
         normalize: Any,
         weight_init: Any,
         twist: Any,
+        center_hidden: Any,
         solver: Any,
         learning_rate: Any,
         learning_rate_init: Any,
@@ -83,6 +84,7 @@ class PreparedEstimator(BaseEstimator):
         self.normalize = normalize
         self.weight_init = weight_init
         self.twist = twist
+        self.center_hidden = center_hidden
         self.solver = solver
         self.learning_rate = learning_rate
         self.learning_rate_init = learning_rate_init
