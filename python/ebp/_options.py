@@ -33,6 +33,7 @@ FIXED_TARGETS = {
     "hinge": (-1.0, 1.0),
     "map": (0.0, 1.0),
 }
+TARGETS = ("auto", "asymptotes")  # or a pair
 ENGINES = ("auto", "streaming")
 
 NORMALIZERS = ("auto", "center", "standard", "global", "decorrelate", "zca", "minmax")
@@ -51,10 +52,10 @@ def layer_sizes(owner: str, sizes: Any) -> tuple[int, ...]:
     return tuple(int(size) for size in values)
 
 
-def target_pair(owner: str, targets: Any) -> tuple[float, float] | None:
-    """`targets` as (low, high); None for "auto"."""
-    if isinstance(targets, str) and targets == "auto":
-        return None
+def checked_targets(owner: str, targets: Any) -> str | tuple[float, float]:
+    """`targets` as "auto", "asymptotes" or (low, high)."""
+    if isinstance(targets, str) and targets in TARGETS:
+        return str(targets)
     if isinstance(targets, (tuple, list, np.ndarray)) and len(targets) == 2:
         low, high = targets
         if isinstance(low, Real) and isinstance(high, Real):
@@ -62,7 +63,8 @@ def target_pair(owner: str, targets: Any) -> tuple[float, float] | None:
             if pair[0] < pair[1] and math.isfinite(pair[1] - pair[0]):
                 return pair
     raise ValueError(
-        f"[{owner}] targets must be 'auto' or a pair (low, high) with low < high; got {targets!r}"
+        f"[{owner}] targets must be 'auto', 'asymptotes' or a pair (low, high) with low < high; "
+        f"got {targets!r}"
     )
 
 
@@ -85,7 +87,7 @@ def check_options(estimator: Any, samplings: Sequence[str], losses: Sequence[str
     `samplings` and `losses` are the choices of the estimator at hand.
     """
     owner = type(estimator).__name__
-    target_pair(owner, estimator.targets)
+    checked_targets(owner, estimator.targets)
     callback_list(owner, estimator.callbacks)
     check_choice(owner, "out_activation", estimator.out_activation, ("auto", *ACTIVATIONS))
     check_choice(owner, "loss", loss_name(estimator.loss), ("auto", *losses))
@@ -118,7 +120,7 @@ def check_outputs(estimator: Any, loss: str, out_activation: str) -> None:
             f"of one's own must have the activation 'identity'; got {out_activation!r}"
         )
     fixed = FIXED_TARGETS.get(loss)
-    if fixed and target_pair(owner, estimator.targets) not in (None, fixed):
+    if fixed and checked_targets(owner, estimator.targets) not in ("auto", fixed):
         raise ValueError(
             f"[{owner}] targets must be 'auto' or ({fixed[0]:g}, {fixed[1]:g}) with loss={asked!r}; "
             f"got {estimator.targets!r}"
