@@ -314,7 +314,7 @@ class OnlineClassifier(ClassifierMixin, OnlineEstimator):
         return float(accuracy_score(y, self._decide(self._decisions(outputs)), sample_weight=weights))
 
     def _decisions(self, outputs: np.ndarray) -> np.ndarray:
-        """Scores (n, n_classes), or (n,) for two classes, that grow with the evidence for a class, a label."""
+        """Scores (n, n_classes), or (n,) for two classes, that grow with the evidence for class or label."""
         if self.multilabel_:
             return outputs - outputs.dtype.type(self._midpoint)
         if outputs.shape[1] == 1:
