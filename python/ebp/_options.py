@@ -97,9 +97,11 @@ def check_options(estimator: Any, samplings: Sequence[str], losses: Sequence[str
     check_choice(owner, "dtype", dtype_name(estimator.dtype), ("float32", "float64"))
     _check_normalize(owner, estimator.normalize)
     if not isinstance(estimator.weight_init, np.ndarray):
-        check_choice(owner, "weight_init", estimator.weight_init, WEIGHT_INITS)
+        values = "an array of all weights and biases"
+        check_choice(owner, "weight_init", estimator.weight_init, WEIGHT_INITS, values)
     if not (isinstance(estimator.learning_rate_init, str) and estimator.learning_rate_init == "auto"):
-        check_number(owner, "learning_rate_init", estimator.learning_rate_init, 0, open_low=True)
+        rate = estimator.learning_rate_init
+        check_number(owner, "learning_rate_init", rate, 0, open_low=True, alternative="'auto'")
     _check_numbers(owner, estimator)
 
 

@@ -45,7 +45,7 @@ def automatic_sdlm_rate(network: Network, n_updates: int | None) -> float:
         layer = name.split(".")[0]
         per_layer[layer] = per_layer.get(layer, 0) + sum(unit_sizes) / len(unit_sizes)
     sizes = list(per_layer.values())
-    total = sum(sizes[1:] or sizes)
+    total = sum(sizes[1:] or sizes) or 1.0  # 1: nothing is trainable, and no rate moves anything
     if n_updates is None:
         n_updates = SDLM_STREAM
     haste = min(1.0, (SDLM_SHORT / max(1, n_updates)) ** 0.2)
