@@ -129,7 +129,11 @@ CHANGES = [
     *[({"solver": solver}, {}) for solver in _options.SOLVERS if solver not in ("auto", "sdlm")],
     *[({"learning_rate": name}, {}) for name in ("constant", "invscaling")],
     *[({"learning_rate": "adaptive"}, {"learning_rate": "constant", "tol": 10.0, "max_iter": 5})],
-    *[({"learning_rate_init": 1e-4}, {}), ({"momentum": 0.5}, {}), ({"batch_size": 3}, {})],
+    *[
+        ({"learning_rate_init": 1e-4}, {}),
+        ({"momentum": 0.5}, {"learning_rate_init": 1e-3}),
+        ({"batch_size": 3}, {}),
+    ],
     *[({"sampling": name}, {}) for name in ("interleave", "emphasize", "sequential")],
     *[({"alpha": 0.1}, {}), ({"max_iter": 3}, {}), ({"tol": 10.0}, {"max_iter": 5, "n_iter_no_change": 1})],
     *[({"n_iter_no_change": 1}, {"tol": 10.0, "max_iter": 5}), ({"early_stopping": True}, {})],

@@ -280,9 +280,9 @@ class OnlineClassifier(ClassifierMixin, OnlineEstimator):
             )
         return "squared_error" if self.loss == "auto" else self.loss
 
-    def _labels(self, y: np.ndarray) -> np.ndarray:
-        if self.multilabel_:
-            return label_sets(y)
+    def _labels(self, y: np.ndarray) -> np.ndarray | None:
+        if self.multilabel_:  # numbers that tell sets of labels apart, which only these two ask for
+            return label_sets(y) if self.early_stopping or self.sampling == "interleave" else None
         labels = np.searchsorted(self.classes_, y).clip(max=len(self.classes_) - 1)
         unseen = y[self.classes_[labels] != y]
         if len(unseen):

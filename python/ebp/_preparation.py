@@ -158,7 +158,7 @@ class PreparedEstimator(BaseEstimator):
         """Take the values into the statistics of the targets, if there are any."""
 
     def _labels(self, y: np.ndarray) -> np.ndarray | None:
-        """Class numbers (n,) of a classifier."""
+        """Class numbers (n,) of a classifier; of sets of labels, where somebody asks for them."""
         return None
 
     def _total_weights(self, labels: np.ndarray | None, weights: np.ndarray | None) -> np.ndarray | None:
