@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import warnings
 
 import ebp
@@ -12,9 +13,15 @@ LOSSES = {"squared_error": "scaled_tanh", "binary_cross_entropy": "identity", "h
 TARGETS = {"squared_error": (-1, 1), "binary_cross_entropy": (0, 1), "hinge": (-1, 1)}
 
 
-def table(n=300, n_labels=4, seed=0):
-    X, Y = make_multilabel_classification(n, 8, n_classes=n_labels, n_labels=2, random_state=seed)
-    return (X - X.mean(axis=0)) / X.std(axis=0), Y
+def table(n=300):
+    """Standardised counts and four labels that depend on them."""
+    X, Y = _counts(n)
+    return (X - X.mean(axis=0)) / X.std(axis=0), Y.copy()
+
+
+@functools.cache
+def _counts(n):
+    return make_multilabel_classification(n, 8, n_classes=4, n_labels=2, random_state=0)
 
 
 def digit_labels():

@@ -65,7 +65,9 @@ def test_without_hidden_units_labels_are_learnt_apart(loss):
 def test_as_good_as_scikit_learn():
     """On counts of words as they are made up, and on real images with labels that depend on each other."""
     scores = {"ebp": [], "scikit-learn": []}
-    tables = [make_multilabel_classification(600, 20, n_classes=6, random_state=s) for s in range(2)]
+    tables = [
+        make_multilabel_classification(400, 20, n_classes=6, length=20, random_state=s) for s in range(2)
+    ]
     for X, Y in [*tables, digit_labels()]:
         X, X_test, Y, Y_test = X[::2], X[1::2], Y[::2], Y[1::2]
         peer = make_pipeline(StandardScaler(), MLPClassifier(max_iter=40, random_state=0))
