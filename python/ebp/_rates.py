@@ -73,7 +73,7 @@ def layer_widths(network: Network) -> list[float]:
     for name, _, _, unit_sizes, _ in network._core.parameter_blocks():
         layer = name.split(".")[0]
         per_layer[layer] = per_layer.get(layer, 0) + sum(unit_sizes) / len(unit_sizes)
-    return list(per_layer.values())
+    return list(per_layer.values()) or [1.0]  # nothing is trainable, and no rate moves anything
 
 
 def haste(n_updates: int | None) -> float:

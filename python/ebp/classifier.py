@@ -17,6 +17,9 @@ class MLPClassifier(Perceptron, OnlineClassifier):
     most, weights start with standard deviation fan-in^(-1/2), samples are shuffled in every epoch, and each
     weight has its own learning rate from its curvature (stochastic diagonal Levenberg-Marquardt, SDLM).
 
+    Samples may have several labels each, or none: `y` is then an indicator matrix (n_samples, n_labels) of 0
+    and 1, dense or sparse, and every label has an output of its own over hidden units that all share.
+
     Parameters
     ----------
     hidden_layer_sizes : int or sequence of int, default=(100,)
@@ -29,11 +32,14 @@ class MLPClassifier(Perceptron, OnlineClassifier):
         "auto" is squared_error, the loss of the paper. cross_entropy is softmax regression (for two classes
         in its equivalent logistic form); binary_cross_entropy treats each class as one yes/no question, and
         so does hinge, by max(0, 1 - t o) for targets t of -1 and 1, whose curvature is 0: SDLM then has the
-        same rate for all weights.
-    targets : "auto" or (low, high), default="auto"
+        same rate for all weights. Indicator matrices allow all but cross_entropy, whose classes exclude each
+        other.
+    targets : {"auto", "asymptotes"} or (low, high), default="auto"
         Targets of squared_error for the wrong and the right class. "auto": the points of largest |f''| of the
-        output activation, -1 and 1 for scaled_tanh (section 4.5). The cross entropies use 0 and 1, hinge -1
-        and 1.
+        output activation, -1 and 1 for scaled_tanh (section 4.5; a twist moves them to -1 - twist and
+        1 + twist). "asymptotes": the limits of scaled_tanh, tanh or logistic outputs without twist, which the
+        paper warns of: outputs never reach them, so weights grow without end. A pair is taken as it is. The
+        cross entropies use 0 and 1, hinge -1 and 1.
     normalize : {"auto", "center", "standard", "global", "decorrelate", "zca", "minmax"}, None or \
 InputNormalizer, default="auto"
         Normalisation of the inputs (section 4.3), learned from the training data. An `InputNormalizer` is
@@ -79,7 +85,7 @@ InputNormalizer, default="auto"
     sampling : {"auto", "shuffle", "interleave", "emphasize", "sequential"} or ebp.sampling.Emphasize, \
 default="auto"
         Order of the samples (section 4.2). "auto" shuffles in every epoch, "interleave" moreover avoids
-        neighbours of one class, "sequential" keeps the given order.
+        neighbours of one class, or of the same set of labels, "sequential" keeps the given order.
         "emphasize" presents samples of large running error more often, as `ebp.sampling.Emphasize`
         does by default, or by its settings; the losses reported are made comparable. In `partial_fit` it goes
         by the errors before the call, and for "gd" it plays no part.
@@ -94,9 +100,10 @@ default="auto"
     early_stopping : bool, default=False
         Hold out a part of the samples, watch the score there, and keep the best network.
     validation_fraction : float, default=0.1
-        Part held out by early_stopping, drawn from every class.
+        Part held out by early_stopping, drawn from every class (or set of labels) if all are frequent enough.
     class_weight : dict, "balanced" or None, default=None
-        Weights of the classes; "balanced" makes them count the same ("balanced" only in `fit`).
+        Weights of the classes; "balanced" makes them count the same ("balanced" only in `fit`). None for
+        indicator matrices.
     dtype : {"float32", "float64"}, default="float32"
         Of the network. C-contiguous `X` of this type is not copied, unless its normalisation takes double
         precision: means above some 10,000 standard deviations, or values near the limits of the type.
@@ -121,8 +128,11 @@ default="auto"
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
+        Sorted; after an indicator matrix the numbers of its columns.
+    multilabel_ : bool
+        Whether `y` was an indicator matrix.
     network_ : Network
-        Reads normalised inputs. Two classes have one output, more have one output each.
+        Reads normalised inputs. Two classes have one output, more have one output each, and so have labels.
     normalizer_ : InputNormalizer or None
     n_iter_ : int
         Epochs of the last `fit`, plus calls of `partial_fit` since.
@@ -182,6 +192,15 @@ default="auto"
     ...     clf = clf.partial_fit(x, x[:, 0] > 0, classes=[False, True])
     >>> clf.predict([[2.0, 0.0], [-2.0, 0.0]])
     array([ True, False])
+
+    Several labels a sample:
+
+    >>> Y = np.column_stack([y == 0, X[:, 0] > 5.5]).astype(int)
+    >>> clf = MLPClassifier((10,), random_state=0).fit(X, Y)
+    >>> clf.predict(X[[0, 14, 50]])
+    array([[1, 0],
+           [1, 1],
+           [0, 1]])
 
     A rate that falls as 1 / t after the first epochs, batches that grow, samples emphasised:
 
@@ -277,7 +296,7 @@ class NetworkClassifier(LayerList, OnlineClassifier):
         "auto": that of the output layer, where `layers` has one; else as in `MLPClassifier`.
     loss : "auto", a name or an ebp.losses object, default="auto"
         As in `MLPClassifier`. After an `EuclideanRBF` it is "map", or an `ebp.losses.MAP` with another j;
-        the class is then that of the nearest code.
+        the class is then that of the nearest code, so that indicator matrices do not go with it.
     targets, normalize, weight_init, twist, center_hidden, solver, learning_rate, learning_rate_init, \
 momentum, batch_size, sampling, alpha, max_iter, tol, n_iter_no_change, early_stopping, validation_fraction, \
 class_weight, dtype, engine, n_threads, warm_start, callbacks, verbose, random_state
@@ -286,9 +305,9 @@ class_weight, dtype, engine, n_threads, warm_start, callbacks, verbose, random_s
 
     Attributes
     ----------
-    classes_, network_, normalizer_, n_iter_, t_, loss_, best_loss_, loss_curve_, validation_loss_curve_, \
-validation_scores_, coefs_, intercepts_, learning_rates_, lambda_max_, eta_, solver_, n_features_in_, \
-feature_names_in_, n_outputs_, out_activation_
+    classes_, multilabel_, network_, normalizer_, n_iter_, t_, loss_, best_loss_, loss_curve_, \
+validation_loss_curve_, validation_scores_, coefs_, intercepts_, learning_rates_, lambda_max_, eta_, \
+solver_, n_features_in_, feature_names_in_, n_outputs_, out_activation_
         As in `MLPClassifier`; n_features_in_ is the number of values of a sample, coefs_ has the weights of
         dense and the kernels of convolutional layers.
 

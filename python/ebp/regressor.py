@@ -29,11 +29,14 @@ class MLPRegressor(Perceptron, OnlineRegressor):
         "auto" is squared_error, half the sum of squares over the outputs, of the standardised targets.
         absolute_error and huber (errors beyond 1 count linearly) suffer less from outliers; where they are
         straight their curvature is 0.
-    targets : "auto" or (low, high), default="auto"
+    targets : {"auto", "asymptotes"} or (low, high), default="auto"
         Targets are mapped inside, output by output, and mapped back by `predict`. "auto": mean 0 and standard
         deviation 1; for relu outputs smallest value 0 instead of mean 0; for scaled_tanh, tanh and logistic
-        outputs their range goes to the points of largest |f''| (section 4.5). A pair: their smallest value
-        becomes low, their largest high.
+        outputs their range goes to the points of largest |f''| (section 4.5; a twist moves them as in
+        `MLPClassifier`), so that predictions may leave the range of the training values a little, as far as
+        the limits of the sigmoid go: by 36 % of it on either side for scaled_tanh. A pair: their smallest
+        value becomes low, their largest high; one beyond those limits cannot be reached. "asymptotes": the
+        pair of those limits, for sigmoids without twist; predictions then stay within the range.
     normalize : {"auto", "center", "standard", "global", "decorrelate", "zca", "minmax"}, None or \
 InputNormalizer, default="auto"
         Normalisation of the inputs (section 4.3), learned from the training data. An `InputNormalizer` is
