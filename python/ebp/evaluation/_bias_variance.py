@@ -301,21 +301,22 @@ def _decomposed(predictions: list[np.ndarray], tests: HeldOut) -> BiasVarianceRe
     n_epochs = len(predictions[0])
     bias_squared, variance = np.empty((2, n_epochs))
     errors = np.empty((len(predictions), n_epochs))
-    labels = np.empty((len(predictions), n_epochs, len(tests.targets)), np.intp)
     for epoch in range(n_epochs):
         values = np.stack([one[epoch] for one in predictions])
         mean = values.mean(axis=0)
         bias_squared[epoch] = tests.squared_error(mean)
         variance[epoch] = np.mean([tests.squared_error(one, mean) for one in values])
         errors[:, epoch] = [tests.squared_error(one) for one in values]
-        labels[:, epoch] = values.argmax(axis=2)
+    zero_one = None
+    if tests.classes is not None:
+        zero_one = _zero_one(np.stack([one.argmax(axis=2) for one in predictions]), tests.targets)
     return BiasVarianceResult(
         epochs=np.arange(1, n_epochs + 1),
         bias_squared=bias_squared,
         variance=variance,
         test_errors=errors,
         noise=None if tests.truth is None else tests.squared_error(tests.targets),
-        zero_one=None if tests.classes is None else _zero_one(labels, tests.targets),
+        zero_one=zero_one,
     )
 
 

@@ -9,8 +9,7 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import is_classifier
-from sklearn.exceptions import NotFittedError
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import _is_fitted
 from tqdm import tqdm
 
 from ebp._checks import check_choice
@@ -235,11 +234,7 @@ def _has_learnt(estimator: Any) -> bool:
             f"[prequential] estimator must have partial_fit; got {type(estimator).__name__}: "
             f"{error.__cause__ or error}"
         ) from error
-    try:
-        check_is_fitted(estimator)
-    except NotFittedError:
-        return False
-    return True
+    return bool(_is_fitted(estimator))
 
 
 def _first_options(stream: Any, classes: Any, needed: bool) -> dict[str, Any]:
