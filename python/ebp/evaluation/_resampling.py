@@ -136,7 +136,7 @@ def rows_of_data_sets(
 def _rows(tests: HeldOut, size: int, replace: bool, rng: np.random.Generator) -> np.ndarray:
     labels = None if tests.classes is None else np.ravel(tests.y_train)
     for _ in range(DRAWS):
-        rows = rng.choice(len(tests.y_train), size, replace=replace)
+        rows = np.sort(rng.choice(len(tests.y_train), size, replace=replace))  # equal sets, equal networks
         if labels is None or (labels[rows] != labels[rows[0]]).any():
             return rows
     raise ValueError(
