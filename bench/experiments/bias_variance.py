@@ -111,7 +111,8 @@ def claim(results: dict[str, BiasVarianceResult]) -> experiment.Claims:
 
 def draw(figure: Any, results: dict[str, BiasVarianceResult]) -> None:
     """Figure 1 for every training, with the errors of the single networks."""
-    for ax, (name, found) in zip(figure.subplots(1, len(results)), results.items(), strict=True):
+    axes = figure.subplots(1, len(results), squeeze=False)[0]
+    for ax, (name, found) in zip(axes, results.items(), strict=True):
         ax.plot(found.epochs, found.test_errors[:20].T, color="grey", lw=0.4, alpha=0.5)
         found.plot(ax)
         ax.set(title=name, xlabel="iteration" if "BFGS" in name else "epoch", ylim=(0, 1.5 * found.total[0]))
@@ -119,10 +120,12 @@ def draw(figure: Any, results: dict[str, BiasVarianceResult]) -> None:
 
 
 def main() -> None:
-    options = experiment.parser(__doc__).parse_args()
+    parser = experiment.parser(__doc__)
+    parser.add_argument("--trainings", nargs="+", choices=list(TRAININGS), default=list(TRAININGS))
+    options = parser.parse_args()
     n_datasets, longer = (200, 3) if options.full else (40, 1)
     results = {
-        name: measure(training, n_datasets, longer, options.seeds[0]) for name, training in TRAININGS.items()
+        name: measure(TRAININGS[name], n_datasets, longer, options.seeds[0]) for name in options.trainings
     }
     figure = experiment.new_figure((18, 6), f"Figure 1: bias and variance of {n_datasets} data sets")
     draw(figure, results)

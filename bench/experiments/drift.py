@@ -242,9 +242,10 @@ class Measured:
 
 
 def measure(names: list[str], n: int, seeds: list[int], multiples: tuple[float, ...]) -> Measured:
+    scales = SCALES if "scales" in names else {}
+    names = [name for name in names if name in STREAMS]
     found = Measured({name: {key: [] for key in LEARNERS} for name in names}, {}, {}, {})
-    n_scales = len(SCALES) * 3
-    total = len(seeds) * (len(names) * (len(LEARNERS) + len(multiples)) + n_scales)
+    total = len(seeds) * (len(names) * (len(LEARNERS) + len(multiples)) + 3 * len(scales))
     with tqdm(total=total, unit="stream", leave=False) as bar:
         for seed in seeds:
             for name in names:
@@ -260,7 +261,7 @@ def measure(names: list[str], n: int, seeds: list[int], multiples: tuple[float, 
                     by_rate = found.multiples.setdefault(name, {1.0: found.learners[name]["constant"]})
                     by_rate.setdefault(multiple, []).append(follow(model, stream))
                     bar.update()
-            for name, factor in SCALES.items():
+            for name, factor in scales.items():
                 for key, result in followed_scales(n, factor, seed):
                     found.scales.setdefault(name, {}).setdefault(key, []).append(result)
                     bar.update()
@@ -345,9 +346,10 @@ def draw(figure: Any, found: Measured) -> None:
     axes[1, 0].set(title="Murata's rate", yscale="log", xlabel="samples", ylabel="of the first rate")
     axes[1, 1].set(title="Errors over multiples of the automatic rate, second half", xscale="log")
     axes[1, 1].set(xlabel="multiple", ylabel="of the least error", ylim=(0.9, 3))
-    axes[1, 1].set_xticks(multiples, [f"{multiple:g}" for multiple in multiples])
+    ticks = sorted({multiple for by_rate in found.multiples.values() for multiple in by_rate})
+    axes[1, 1].set_xticks(ticks, [f"{multiple:g}" for multiple in ticks])
     axes[1, 1].minorticks_off()
-    for (name, by_kind), line in zip(found.scales.items(), ("-", "--"), strict=True):
+    for (name, by_kind), line in zip(found.scales.items(), ("-", "--"), strict=False):
         colours = ("tab:red", "tab:green", "black")
         for (key, results), colour in zip(by_kind.items(), colours, strict=True):
             draw_errors(axes[1, 2], results[0], color=colour, ls=line, label=f"{name}: {key}")
@@ -370,7 +372,8 @@ def unit(name: str) -> str:
 
 def main() -> None:
     parser = experiment.parser(__doc__, seeds=3)
-    parser.add_argument("--streams", nargs="+", choices=list(STREAMS), default=list(STREAMS))
+    names = [*STREAMS, "scales"]
+    parser.add_argument("--streams", nargs="+", choices=names, default=names)
     parser.add_argument("--samples", type=int, help="of a stream; default 20,000, with --full 60,000")
     options = parser.parse_args()
     n = options.samples or (60_000 if options.full else 20_000)
