@@ -58,7 +58,7 @@ def test_every_sample_is_predicted_before_it_is_learnt():
 def test_squared_errors_of_chunks():
     result = prequential(LastValue(), (X, VALUES), chunk_size=2)
     assert result.scores.tolist() == [1, 1, 16, 4]  # 3, then 4, against the next two
-    assert result.chunk_sizes.tolist() == [2, 2]
+    assert (result.n_first, result.chunk_sizes.tolist()) == (2, [2, 2])
     assert result.chunk_scores.tolist() == [1, 10]
     assert result.running_mean.tolist() == [1, 1, 6, 5.5]
 

@@ -122,8 +122,9 @@ def draw(figure: Any, results: dict[str, BiasVarianceResult]) -> None:
 def main() -> None:
     parser = experiment.parser(__doc__)
     parser.add_argument("--trainings", nargs="+", choices=list(TRAININGS), default=list(TRAININGS))
+    parser.add_argument("--datasets", type=int, help="default 40, with --full 200")
     options = parser.parse_args()
-    n_datasets, longer = (200, 3) if options.full else (40, 1)
+    n_datasets, longer = options.datasets or (200 if options.full else 40), 3 if options.full else 1
     results = {
         name: measure(TRAININGS[name], n_datasets, longer, options.seeds[0]) for name in options.trainings
     }
