@@ -304,6 +304,19 @@ def test_neither_jobs_nor_backends_change_a_bit():
         np.testing.assert_array_equal(other.zero_one.total, first.zero_one.total)
 
 
+def test_ctrl_c_ends_all_trainings(rng):
+    X, y = small(rng)
+    calls = []
+
+    def interrupt(estimator, epoch, logs):
+        calls.append(epoch)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        bias_variance(ebp.MLPRegressor((3,), callbacks=interrupt), X, y, random_state=0)
+    assert len(calls) == 1
+
+
 def test_figure_1_on_a_noisy_sine(rng):
     """An accurate minimiser: the bias falls, the variance rises, and the sum is least in between."""
     X = rng.uniform(-3, 3, (1200, 1))

@@ -336,7 +336,8 @@ def draw(figure: Any, found: Measured) -> None:
     for ax, name in zip(axes[0], names, strict=False):
         for key, colour in LEARNERS.items():
             draw_errors(ax, found.learners[name][key][0], color=colour, label=key)
-        ax.set(title=name, yscale="log", xlabel="samples", ylabel=unit(name))
+        bottom = 0.008 if name == "plant" else 0.5
+        ax.set(title=name, yscale="log", xlabel="samples", ylabel=unit(name), ylim=(bottom, None))
     for name in names:
         first = found.rates[name][0]
         axes[1, 0].plot(first / first[0], label=name, lw=1)
@@ -363,7 +364,7 @@ def draw(figure: Any, found: Measured) -> None:
 def draw_errors(ax: Any, result: PrequentialResult, **style: Any) -> None:
     window = len(result.scores) // 40
     recent = result.windowed(window)[window:]
-    ax.plot(result.n_first + window + np.arange(len(recent)), np.maximum(recent, 1e-3), lw=1.2, **style)
+    ax.plot(result.n_first + window + np.arange(len(recent)), recent, lw=1.2, **style)
 
 
 def unit(name: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -21,6 +22,8 @@ from ebp.plotting._figure import axes_and_figure
 
 from ._progress import ParallelWithBar, check_verbose
 from ._resampling import HeldOut, held_out, rows_of_data_sets
+
+INTERRUPTED = r"\[\w+\] training was interrupted"  # the warning of `fit`
 
 
 @dataclass(frozen=True)
@@ -213,8 +216,8 @@ def bias_variance(
     for the epochs that are left. `learning_rate="auto"` falls over the epochs and damps the variance in the
     end; "constant" shows more of it.
 
-    Predictions of all data sets are held in memory: 8 bytes for each epoch, held-out sample, and output or
-    class.
+    Ctrl-C ends all trainings, without a result. Predictions of all data sets are held in memory: 8 bytes for
+    each epoch, held-out sample, and output or class.
 
     References
     ----------
@@ -257,6 +260,7 @@ def bias_variance(
     # round otherwise.
     with threadpool_limits(1), warnings.catch_warnings():
         warnings.filterwarnings("ignore", r"\[\w+\] the iterations ended before", ConvergenceWarning)
+        warnings.filterwarnings("error", INTERRUPTED, UserWarning)
         predictions = parallel(tasks)
     return _decomposed(predictions, tests)
 
@@ -278,11 +282,21 @@ def _predictions(estimator: Any, X: Any, y: Any, X_test: Any, classes: np.ndarra
     callbacks = _options.callback_list(type(estimator).__name__, estimator.callbacks)
     estimator.set_params(callbacks=[*callbacks, record])
     with threadpool_limits(1):
-        estimator.fit(X, y)
+        _fit(estimator, X, y)
         if not recorded:  # diverged in the first epoch
             recorded.append(_responses(estimator, X_test, classes))
     recorded += [recorded[-1]] * (estimator.max_iter - len(recorded))
     return np.stack(recorded)
+
+
+def _fit(estimator: Any, X: Any, y: Any) -> None:
+    """`fit`, but Ctrl-C, after which it would leave a usable estimator, ends all trainings."""
+    try:
+        estimator.fit(X, y)
+    except UserWarning as warning:
+        if re.match(INTERRUPTED, str(warning)):
+            raise KeyboardInterrupt from None
+        raise
 
 
 def _responses(estimator: Any, X: Any, classes: np.ndarray | None) -> np.ndarray:
