@@ -3,6 +3,7 @@
 from ebp import (
     curvature,
     datasets,
+    evaluation,
     layers,
     losses,
     optimize,
@@ -35,6 +36,7 @@ __all__ = [
     "curvature",
     "datasets",
     "diagnose",
+    "evaluation",
     "layers",
     "load",
     "losses",
