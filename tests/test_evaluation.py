@@ -269,7 +269,7 @@ def test_muratas_rate_rises_again_after_a_switch():
             {"estimator": LinearRegression()},
             "estimator must have partial_fit; got LinearRegression",
         ),
-        (TypeError, {"estimator": ebp.MLPRegressor(solver="lm")}, "must be 'auto', 'sdlm' or 'sgd'"),
+        (TypeError, {"estimator": ebp.MLPRegressor(solver="lm")}, "must be one of 'auto', 'sdlm'"),
         (TypeError, {"response_method": "predict_proba", "metric": max}, "estimator must have predict_proba"),
         (TypeError, {"stream": 3}, "stream must be an iterable of (x, y), (X, y) or (X, y, sample_weight)"),
         (TypeError, {"stream": [X[0]]}, "every item of stream must be (x, y), (X, y) or"),

@@ -177,3 +177,14 @@ def test_copies_and_files_keep_solver_and_centring(solver, tmp_path):
         assert (copy.solver, copy.solver_, copy.center_hidden) == (solver, solver, True)
         assert np.array_equal(copy.predict(X), model.predict(X))
         copy.partial_fit(X, y)
+
+
+def test_an_automatic_rate_too_large_for_a_part_is_lowered_at_once():
+    # inputs with rare large values, where single samples bend far more than their mean
+    X, y = blobs(300)
+    model = ebp.MLPRegressor((3,), solver="sgd", random_state=0).partial_fit(X, y)
+    assert model.eta_ < 0.5 / model.lambda_max_ * 0.3
+    assert model.loss_ < 10 * np.var(y)
+    assert model.t_ == 300
+    given = clone(model).set_params(learning_rate_init=0.5 / model.lambda_max_).partial_fit(X, y)
+    assert given.loss_ > 1000 * model.loss_

@@ -19,6 +19,7 @@ from ._preparation import PreparedEstimator, unchanged_on_error
 from ._presentation import EmphasizedOrders, orders
 from ._rates import RateSchedule
 from ._solvers import new_rule, start_rate
+from ._targets import constant_loss
 from ._training import EXPLOSION, Course, History, Loop, Monitor, TrainingData, present, warn_of
 from .network import Network
 from .schedules import GrowingBatch, Schedule
@@ -283,23 +284,42 @@ class OnlineEstimator(PreparedEstimator):
         self.eta_ = self._rate
 
     def _learn_chunk(self, data: TrainingData) -> None:
-        network = self.network_
+        """Present the rows; an automatic rate that proves too large is quartered, and the rows come again."""
+        network, automatic = self.network_, isinstance(self.learning_rate_init, str)
         before = network.parameters.copy()
-        drawn = self._orders(data)
-        if isinstance(drawn, EmphasizedOrders):
-            drawn.measure(network)
-        loss, n_presented = present(self, network, data, self._rule, drawn, self._batch_size(data))
-        if math.isnan(loss):
+        for attempt in range(RESTARTS + 1):
+            drawn = self._orders(data)
+            if isinstance(drawn, EmphasizedOrders):
+                drawn.measure(network)
+            loss, n_presented = present(self, network, data, self._rule, drawn, self._batch_size(data))
+            if not self._exploded(loss, data, before):
+                break
             network.parameters[:] = before
             self._rule = None
-            warn_of("diverged", self._name, self._rate)
+            failed = self._rate
             self._rate *= RESTART_FACTOR  # a given rate is set anew by the next call
-            return
+            if not automatic or attempt == RESTARTS:
+                warn_of("diverged", self._name, failed)
+                return
+            self._update_rule(data)
         self.t_ += n_presented
         self.n_iter_ += 1
         self.loss_ = loss
         self.best_loss_ = min(self.best_loss_, loss)
         self.learning_rates_ = _rates_of(self._rule, network)
+
+    def _exploded(self, loss: float, data: TrainingData, before: np.ndarray) -> bool:
+        """Whether learning the rows has failed: by NaN, or an automatic rate by losses out of proportion."""
+        few = len(data.rows) < RUNNING_BELOW  # whose losses may be anything
+        if math.isnan(loss) or few or not isinstance(self.learning_rate_init, str):
+            return math.isnan(loss)
+        if loss <= EXPLOSION * constant_loss(data.T, None, self.network_.loss_function):
+            return False
+        after = self.network_.parameters.copy()
+        self.network_.parameters[:] = before
+        usual = Monitor(self.network_, data, self._name).loss()
+        self.network_.parameters[:] = after
+        return loss > EXPLOSION * usual
 
     # ---- after training -----------------------------------------------------------------------------
 
