@@ -338,7 +338,10 @@ def test_the_report_prints_and_is_json():
         (lambda X, y: (X, np.full(300, np.nan)), "y must be finite"),
         (lambda X, y: ([["a", "b"]] * 300, y), "X must be real numbers"),
         (lambda X, y: ([[1], [1, 2]], y[:2]), "X must be a rectangular array; got list"),
-        (lambda X, y: (X, np.eye(300, dtype=int)), "y must be labels or values, one a sample"),
+        (
+            lambda X, y: (X, 2 * np.eye(300, dtype=int) + np.eye(300, k=1, dtype=int)),
+            "y must be labels or values, one a sample",
+        ),
     ],
 )
 def test_wrong_data(change, message):

@@ -138,3 +138,19 @@ def test_the_tricks_on_the_480_digits(data_dir, tmp_path):
     assert errors["weights x 10"] > errors["full recipe"] + 20
     assert "| 4.1 | stochastic learning is usually much faster than batch learning |" in printed
     assert picture.read_bytes().startswith(PNG)
+
+
+def test_a_constant_rate_follows_a_switch(tmp_path):
+    found = table("drift.py", tmp_path, "--streams", "digits", "--samples", 4000, "--seeds", 0)
+    assert found["digits: batch / constant"] > 5
+    recovery = "digits: samples until recovered, "
+    assert found[recovery + "constant"] < min(1500, found[recovery + "annealed"])
+    assert found[recovery + "batch"] == float("inf")
+    assert found["digits: Murata's rate, after / before the switch"] > 2
+
+
+def test_an_accurate_minimiser_overtrains(tmp_path):
+    found = table("bias_variance.py", tmp_path, "--trainings", "sine, L-BFGS", "--datasets", 15)
+    assert found["sine, L-BFGS: bias^2, first epoch / last"] > 10
+    assert found["sine, L-BFGS: sum, last / best epoch"] > 1.5
+    assert found["sine, L-BFGS: noise"] == pytest.approx(0.25, rel=0.2)

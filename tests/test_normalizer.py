@@ -123,12 +123,18 @@ def test_auto_standardises_columns_of_different_units():
 
 def test_auto_threshold_is_half_of_the_overall_range_without_constant_columns():
     def method(range_of_two):
-        X = np.zeros((2, 5))
-        X[1] = [1, range_of_two, range_of_two, 0, 0]
+        X = np.zeros((2, 100))
+        X[1, :60] = [1] * 20 + [range_of_two] * 40
         return InputNormalizer("auto").fit(X).method_
 
     assert method(0.5) == "global"
     assert method(0.49) == "standard"
+
+
+def test_auto_sees_no_picture_in_fewer_columns_than_64():
+    X = np.random.default_rng(0).uniform(size=(50, 64))
+    assert InputNormalizer("auto").fit(X).method_ == "global"
+    assert InputNormalizer("auto").fit(X[:, 1:]).method_ == "standard"
 
 
 def test_auto_decides_once():

@@ -40,7 +40,9 @@ def test_the_first_section_is_the_two_commands(text):
 
 def test_the_names_of_the_table_exist(text):
     section = text.split("## From the paper to the code")[1].split("\n## ")[0]
-    dotted = set(re.findall(r"`((?:Network|sampling|layers|rules|InputNormalizer)[\w.]*)", section))
+    dotted = set(
+        re.findall(r"`((?:Network|evaluation|sampling|layers|rules|InputNormalizer)[\w.]*)", section)
+    )
     assert len(dotted) >= 8
     for name in dotted:
         owner = ebp

@@ -77,6 +77,30 @@ def test_targets_are_mapped_to_an_interval(options, interval):
     assert model.score(X, Y) > 0.6
 
 
+@pytest.mark.parametrize(
+    ("name", "targets", "beyond"),
+    [
+        ("scaled_tanh", "auto", 0.7159 / 2),
+        ("tanh", "auto", (3**0.5 - 1) / 2),
+        ("logistic", "auto", (3**0.5 - 1) / 2),
+        ("scaled_tanh", "asymptotes", 0.0),
+        ("logistic", "asymptotes", 0.0),
+        ("scaled_tanh", (-0.5, 0.5), 1.2159),
+    ],
+)
+def test_predictions_end_where_the_sigmoid_does(name, targets, beyond):
+    """Values far away are predicted beyond the training values, by `beyond` times their range at most."""
+    X = np.linspace(-1, 1, 200)[:, None]
+    y = 3 * X[:, 0] + 7
+    model = ebp.MLPRegressor(
+        (), out_activation=name, targets=targets, solver="sdlm", max_iter=60, random_state=0
+    )
+    model.fit(X, y)
+    assert model.score(X, y) > 0.9
+    low, high = model.predict([[-1000.0], [1000.0]])
+    np.testing.assert_allclose([low, high], [4 - 6 * beyond, 10 + 6 * beyond], rtol=1e-4)
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_relu_outputs_reach_every_target(seed):
     X, _ = waves()

@@ -190,7 +190,7 @@ def test_a_schedule_goes_on_after_a_warm_start():
 
 
 def test_a_restart_begins_the_schedule_anew(monkeypatch):
-    monkeypatch.setattr("ebp._estimator.automatic_sdlm_rate", lambda network, n_updates: 2.0)
+    monkeypatch.setattr("ebp._solvers.automatic_sdlm_rate", lambda network, n_updates: 2.0)
     X, y = blobs(80)
     log = []
     model = ebp.MLPClassifier((4,), learning_rate=InverseTime(80), max_iter=3, random_state=0)

@@ -145,7 +145,7 @@ def test_effective_rates_and_eigenvalue():
 
 
 def test_automatic_rate_restarts_when_too_large(monkeypatch):
-    monkeypatch.setattr("ebp._estimator.automatic_sdlm_rate", lambda network, n_updates: 0.3)
+    monkeypatch.setattr("ebp._solvers.automatic_sdlm_rate", lambda network, n_updates: 0.3)
     X, y = IRIS
     epochs = []
     model = ebp.MLPClassifier(random_state=0, callbacks=lambda model, epoch, logs: epochs.append(epoch))

@@ -47,6 +47,7 @@ def test_the_recipe_is_that_of_the_paper():
         "sampling": "interleave",
         "momentum": 0.0,
         "twist": 0.0,
+        "center_hidden": False,
     }
     changed = {"out_activation": "identity", "targets": "auto", "sampling": "shuffle"}
     assert recipe("regression", 1000, 100) == {**CLASSIFICATION, **changed}

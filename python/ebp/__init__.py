@@ -3,6 +3,7 @@
 from ebp import (
     curvature,
     datasets,
+    evaluation,
     layers,
     losses,
     optimize,
@@ -36,6 +37,7 @@ __all__ = [
     "curvature",
     "datasets",
     "diagnose",
+    "evaluation",
     "layers",
     "load",
     "losses",

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from . import _measurements
 from ._batch import suits_lm
+from ._options import ONLINE_SOLVERS
+from ._targets import asymptotes
 
 # Where advice begins. The paper's "a few hundred" samples are LARGE; the others are rules of thumb.
 LARGE = 500
@@ -124,7 +125,7 @@ def _targets(estimator: Any, T: np.ndarray, report: dict[str, Any]) -> Step:
     activation = report["layers"][-1]["activation"]
     low, high = float(T.min()), float(T.max())
     found = f"from {low:.3g} to {high:.3g} for outputs of {activation}"
-    limits = _measurements.asymptotes(activation)
+    limits = asymptotes(activation, getattr(estimator.network_.layers[-1], "twist", 0.0))
     if limits is None:
         return True, found
     middle, half = sum(limits) / 2, (limits[1] - limits[0]) / 2
@@ -164,7 +165,7 @@ def _rates(estimator: Any, T: np.ndarray, report: dict[str, Any]) -> Step:
 
 def _method(estimator: Any, T: np.ndarray, report: dict[str, Any]) -> Step:
     n_samples, n_parameters = report["data"]["n_samples"], report["hessian"]["n_parameters"]
-    online = estimator.solver_ in ("sgd", "sdlm")
+    online = estimator.solver_ in ONLINE_SOLVERS
     if report["task"] == "classification" and n_samples > LARGE:
         text = f"{n_samples:,} samples and classes: online learning, 'sdlm' or a tuned 'sgd'"
         return online, text if online else f"{text}, rather than {estimator.solver_!r}"
@@ -179,8 +180,9 @@ def _method(estimator: Any, T: np.ndarray, report: dict[str, Any]) -> Step:
 
 
 def same_class_neighbours(y: np.ndarray) -> float | None:
-    """Share of rows followed by a row of the same class."""
-    return float(np.mean(y[1:] == y[:-1])) if len(y) > 1 else None
+    """Share of rows followed by a row of the same class, or of the same labels of an indicator matrix."""
+    same = y[1:] == y[:-1]
+    return float(np.mean(same if y.ndim == 1 else same.all(axis=1))) if len(y) > 1 else None
 
 
 def lines(steps: list[dict[str, Any]]) -> Iterator[str]:

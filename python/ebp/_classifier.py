@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.base import ClassifierMixin
 from sklearn.metrics import accuracy_score
 from sklearn.utils.metaestimators import available_if
@@ -14,13 +15,21 @@ from sklearn.utils.validation import column_or_1d, validate_data
 from . import _options
 from ._estimator import OnlineEstimator, learns_from_parts
 from ._inputs import accepted_dtypes
-from ._targets import CURVATURE_POINTS, class_factors, class_targets, probabilities
+from ._targets import (
+    class_factors,
+    class_targets,
+    label_probabilities,
+    label_sets,
+    label_targets,
+    probabilities,
+)
 from .losses import loss_name
 
 if TYPE_CHECKING:
     from typing import Self
 
 LOSSES = ("squared_error", "cross_entropy", "binary_cross_entropy", "hinge")
+LABEL_LOSSES = ("squared_error", "binary_cross_entropy", "hinge")  # those that ask a question a label
 SAMPLINGS = ("auto", "shuffle", "interleave", "emphasize", "sequential")
 
 
@@ -29,6 +38,7 @@ class OnlineClassifier(ClassifierMixin, OnlineEstimator):
 
     _losses: tuple[str, ...] = LOSSES
     _loss_name: str  # of the loss in use
+    multilabel_: bool
 
     def __init__(self, *, class_weight: Any, **options: Any) -> None:
         super().__init__(**options)
@@ -41,8 +51,9 @@ class OnlineClassifier(ClassifierMixin, OnlineEstimator):
         ----------
         X : array-like of shape (n_samples, n_features)
             A C-contiguous array of the type `dtype` is used without a copy.
-        y : array-like of shape (n_samples,)
-            Labels of any kind, at least two different ones.
+        y : array-like of shape (n_samples,), or indicator matrix of shape (n_samples, n_labels)
+            Labels of any kind, at least two different ones; or, for samples with any number of labels each,
+            two or more columns of 0 and 1, dense or sparse. A single column is taken for labels.
         sample_weight : array-like of shape (n_samples,) or None
             A sample of weight w counts like w samples: it is presented ceil(w) times, with its loss
             multiplied by w / ceil(w). Weights (times class weights) whose positive values have a mean
@@ -55,7 +66,8 @@ class OnlineClassifier(ClassifierMixin, OnlineEstimator):
         Raises
         ------
         ValueError
-            For wrong parameters or data; the estimator is as it was before.
+            For wrong parameters or data, and for an indicator matrix with class_weight or a loss of classes
+            that exclude each other; the estimator is as it was before.
 
         Warns
         -----
@@ -83,9 +95,10 @@ class OnlineClassifier(ClassifierMixin, OnlineEstimator):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-        y : array-like of shape (n_samples,)
+        y : array-like of shape (n_samples,) or (n_samples, n_labels)
         classes : array-like of shape (n_classes,)
-            All labels that will ever come; needed in the first call only.
+            All labels that will ever come, for an indicator matrix 0, 1, ..., n_labels - 1; needed in the
+            first call only.
         sample_weight : array-like of shape (n_samples,) or None
             As in `fit`, but never scaled: a single call does not tell what their mean will be.
 
@@ -121,7 +134,11 @@ class OnlineClassifier(ClassifierMixin, OnlineEstimator):
         return self
 
     def predict(self, X: Any) -> np.ndarray:
-        """Labels (n_samples,) of the samples `X` (n_samples, n_features)."""
+        """Labels (n_samples,) of the samples `X` (n_samples, n_features).
+
+        After an indicator matrix: an indicator matrix (n_samples, n_labels) of integers, 1 where the decision
+        is positive and so the probability above 1/2.
+        """
         return self._decide(self.decision_function(X))
 
     def predict_proba(self, X: Any) -> np.ndarray:
@@ -132,16 +149,28 @@ class OnlineClassifier(ClassifierMixin, OnlineEstimator):
         the target of the wrong and 1 at the target of the right class; single outputs of two classes take u
         and 1 - u. hinge: the same. map: softmax of the negative distances, the posteriors of a sample that
         belongs to some class.
+
+        After an indicator matrix: the probability of each label (n_samples, n_labels), found for itself as
+        that of `classes_[1]` of two classes with one output. Rows have any sum. It increases with the
+        decision of the label, and is 1/2 where that is 0.
         """
-        return probabilities(self._outputs(X), self._loss_name, *self._targets)
+        outputs = self._outputs(X)
+        found = label_probabilities if self.multilabel_ else probabilities
+        return found(outputs, self._loss_name, *self._targets)
 
     def decision_function(self, X: Any) -> np.ndarray:
         """Network outputs (n_samples, n_classes); for two classes (n_samples,), positive for `classes_[1]`.
 
         With two classes and one output the midpoint between the targets is subtracted, with two outputs their
-        difference is taken. Distances to codes (loss "map") count negatively.
+        difference is taken. Distances to codes (loss "map") count negatively. After an indicator matrix:
+        (n_samples, n_labels), each output less the midpoint between the targets, positive for 1.
         """
         return self._decisions(self._outputs(X))
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        return tags
 
     # ---- targets --------------------------------------------------------------------------------------
 
@@ -152,10 +181,38 @@ class OnlineClassifier(ClassifierMixin, OnlineEstimator):
 
     def _validate(self, X: Any, y: Any, reset: bool) -> tuple[np.ndarray, np.ndarray]:
         X = self._rows(X, reset)
-        X, y = validate_data(self, X, y, dtype=accepted_dtypes(X), reset=reset)
-        y = column_or_1d(y)
-        check_classification_targets(y)
+        y = y.toarray() if issparse(y) else y
+        several = _has_columns(y)
+        X, y = validate_data(self, X, y, dtype=accepted_dtypes(X), reset=reset, multi_output=several)
+        if several:
+            y = self._indicators(y)
+        else:
+            y = column_or_1d(y)
+            check_classification_targets(y)
+        if not reset:
+            self._check_kind(y)
         return X, y
+
+    def _indicators(self, y: np.ndarray) -> np.ndarray:
+        """`y` (n, n_labels) as integers."""
+        ones = y == 1
+        wrong = y[~(ones | (y == 0))]
+        if len(wrong):
+            raise ValueError(
+                f"[{self._name}] y must be one label a sample, (n_samples,), or an indicator matrix of 0 and "
+                f"1, (n_samples, n_labels); got {wrong.tolist()[0]!r} in y of shape {y.shape}"
+            )
+        return ones.astype(np.int8)
+
+    def _check_kind(self, y: np.ndarray) -> None:
+        """Raise ValueError unless `y` is of the kind that the targets are made for."""
+        if y.shape[1:] != ((self.n_outputs_,) if self.multilabel_ else ()):
+            kind = (
+                f"an indicator matrix of {self.n_outputs_} labels"
+                if self.multilabel_
+                else "one label a sample"
+            )
+            raise ValueError(f"[{self._name}] y must be {kind}, as in the first call; got shape {y.shape}")
 
     def _checked_classes(self, classes: np.ndarray) -> np.ndarray:
         if len(classes) < 2:
@@ -165,23 +222,38 @@ class OnlineClassifier(ClassifierMixin, OnlineEstimator):
         return classes
 
     def _start_targets(self, y: np.ndarray, classes: np.ndarray | None) -> None:
-        self.classes_ = self._checked_classes(np.unique(y)) if classes is None else classes
-        n_classes = len(self.classes_)
-        two_outputs = self._given_output([n_classes]) is not None
-        self.n_outputs_ = 1 if n_classes == 2 and not two_outputs else n_classes
+        self.multilabel_ = y.ndim == 2
+        if self.multilabel_:
+            self.classes_ = self._label_numbers(y.shape[1], classes)
+            self.n_outputs_ = len(self.classes_)
+        else:
+            self.classes_ = self._checked_classes(np.unique(y)) if classes is None else classes
+            n_classes = len(self.classes_)
+            two_outputs = self._given_output([n_classes]) is not None
+            self.n_outputs_ = 1 if n_classes == 2 and not two_outputs else n_classes
         self._loss = self._automatic_loss()
         self._loss_name = loss_name(self._loss)
         squared = self._loss_name == "squared_error"
         self.out_activation_ = self._automatic_activation("scaled_tanh" if squared else "identity")
         _options.check_outputs(self, self._loss_name, self.out_activation_)
-        pair = _options.target_pair(self._name, self.targets)
-        default = _options.FIXED_TARGETS.get(self._loss_name) or CURVATURE_POINTS[self.out_activation_]
-        self._targets = default if pair is None else pair
+        self._targets = _options.FIXED_TARGETS.get(self._loss_name) or self._output_targets()
         centred = self._loss_name in ("squared_error", "hinge")
         self._midpoint = sum(self._targets) / 2 if centred else 0.0
 
+    def _label_numbers(self, n_labels: int, classes: np.ndarray | None) -> np.ndarray:
+        """The columns of an indicator matrix, which `classes` must name if it is given."""
+        numbers = np.arange(n_labels)
+        if classes is not None and not np.array_equal(classes, numbers):
+            raise ValueError(
+                f"[{self._name}.partial_fit] classes must be 0 to {n_labels - 1} for an indicator matrix of "
+                f"{n_labels} labels; got {classes}"
+            )
+        return numbers
+
     def _automatic_loss(self) -> Any:
         """The loss asked for, or the one that suits the outputs."""
+        if self.multilabel_:
+            return self._label_loss()
         if self.loss == "auto":
             return "map" if self._gives_distances else "squared_error"
         if (loss_name(self.loss) == "map") != self._gives_distances:
@@ -193,7 +265,24 @@ class OnlineClassifier(ClassifierMixin, OnlineEstimator):
             return "binary_cross_entropy"
         return self.loss
 
-    def _labels(self, y: np.ndarray) -> np.ndarray:
+    def _label_loss(self) -> Any:
+        """The loss of an indicator matrix, whose labels do not exclude each other."""
+        if self._gives_distances:
+            raise ValueError(
+                f"[{self._name}] the last layer must have one output a label for an indicator matrix, not "
+                "distances to codes, of which one wins; got an EuclideanRBF"
+            )
+        if loss_name(self.loss) not in ("auto", *LABEL_LOSSES):
+            options = ", ".join(repr(name) for name in ("auto", *LABEL_LOSSES))
+            raise ValueError(
+                f"[{self._name}] loss must be one of {options} for an indicator matrix, whose labels do not "
+                f"exclude each other; got {self.loss!r}"
+            )
+        return "squared_error" if self.loss == "auto" else self.loss
+
+    def _labels(self, y: np.ndarray) -> np.ndarray | None:
+        if self.multilabel_:  # numbers that tell sets of labels apart, which only these two ask for
+            return label_sets(y) if self.early_stopping or self.sampling == "interleave" else None
         labels = np.searchsorted(self.classes_, y).clip(max=len(self.classes_) - 1)
         unseen = y[self.classes_[labels] != y]
         if len(unseen):
@@ -204,12 +293,19 @@ class OnlineClassifier(ClassifierMixin, OnlineEstimator):
         return labels
 
     def _code(self, y: np.ndarray, labels: np.ndarray | None) -> np.ndarray:
+        if self.multilabel_:
+            return label_targets(y, *self._targets, self.dtype)
         assert labels is not None
         return class_targets(labels, self.n_outputs_, *self._targets, self.dtype)
 
     def _total_weights(self, labels: np.ndarray | None, weights: np.ndarray | None) -> np.ndarray | None:
         if self.class_weight is None:
             return weights
+        if self.multilabel_:
+            raise ValueError(
+                f"[{self._name}] class_weight must be None for an indicator matrix, of whose labels a sample "
+                f"has several; give sample_weight instead; got {self.class_weight!r}"
+            )
         assert labels is not None
         factors = class_factors(self._name, self.class_weight, self.classes_, labels, weights)
         return factors[labels] if weights is None else factors[labels] * weights
@@ -218,13 +314,26 @@ class OnlineClassifier(ClassifierMixin, OnlineEstimator):
         return float(accuracy_score(y, self._decide(self._decisions(outputs)), sample_weight=weights))
 
     def _decisions(self, outputs: np.ndarray) -> np.ndarray:
-        """Scores (n, n_classes), or (n,) for two classes, that grow with the evidence for a class."""
+        """Scores (n, n_classes), or (n,) for two classes, that grow with the evidence for class or label."""
+        if self.multilabel_:
+            return outputs - outputs.dtype.type(self._midpoint)
         if outputs.shape[1] == 1:
             return outputs[:, 0] - outputs.dtype.type(self._midpoint)
         scores = -outputs if self._loss_name == "map" else outputs
         return scores[:, 1] - scores[:, 0] if scores.shape[1] == 2 else scores
 
     def _decide(self, decisions: np.ndarray) -> np.ndarray:
-        """The label of the largest score."""
+        """The label of the largest score, or all labels of positive scores."""
+        if self.multilabel_:
+            return (decisions > 0).astype(int)
         index = (decisions > 0).astype(np.intp) if decisions.ndim == 1 else decisions.argmax(axis=1)
         return self.classes_[index]
+
+
+def _has_columns(y: Any) -> bool:
+    """Whether `y` has more than one column; a ragged list, which validation will refuse, has none."""
+    try:
+        shape = y.shape if hasattr(y, "shape") else np.asarray(y).shape
+    except ValueError:
+        return False
+    return len(shape) == 2 and shape[1] > 1

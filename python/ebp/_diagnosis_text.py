@@ -29,7 +29,8 @@ def diagnosis_text(values: dict[str, Any]) -> str:
 
 def _head(values: dict[str, Any]) -> str:
     data = values["data"]
-    classes = "" if data["n_classes"] is None else f", {data['n_classes']} classes"
+    numbers = [(data["n_classes"], "classes"), (data["n_labels"], "labels")]
+    classes = "".join(f", {count} {noun}" for count, noun in numbers if count is not None)
     return (
         f"{values['estimator']}: {values['task']}, {data['n_samples']:,} samples, "
         f"{data['n_features']:,} columns{classes}"

@@ -11,19 +11,19 @@ import numpy as np
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from . import _options, rules
+from . import _options
 from ._batch import Search, chosen_solver
 from ._inputs import accepted_dtypes, chunks, normalized
-from ._options import BATCH_SOLVERS, SEARCHES
+from ._options import BATCH_SOLVERS, ONLINE_SOLVERS, SEARCHES
 from ._preparation import PreparedEstimator, unchanged_on_error
 from ._presentation import EmphasizedOrders, orders
-from ._rates import RateSchedule, automatic_sdlm_rate, measure_eigenvalue
+from ._rates import RateSchedule
+from ._solvers import new_rule, start_rate
+from ._targets import constant_loss
 from ._training import EXPLOSION, Course, History, Loop, Monitor, TrainingData, present, warn_of
 from .network import Network
 from .schedules import GrowingBatch, Schedule
 
-# Of 1/lambda_max, since single samples bend more than their mean; "gd", which averages, takes all of it.
-SGD_FRACTION = 0.5
 RESTARTS = 5
 RESTART_FACTOR = 1 / 4
 STREAM_STATISTICS = 1000  # partial_fit updates the normalisation until it has seen this many samples
@@ -33,9 +33,10 @@ RUNNING_BELOW = 100  # rows when partial_fit makes its rule; with fewer, SDLM up
 def learns_from_parts(estimator: Any) -> bool:
     """Whether the solver can learn from parts of the samples; else AttributeError, as scikit-learn asks."""
     if estimator.solver in BATCH_SOLVERS:
+        names = ", ".join(repr(name) for name in ("auto", *ONLINE_SOLVERS))
         raise AttributeError(
-            f"[{type(estimator).__name__}.partial_fit] solver must be 'auto', 'sdlm' or 'sgd', which learn "
-            f"from a part of the samples; got {estimator.solver!r}"
+            f"[{type(estimator).__name__}.partial_fit] solver must be one of {names}, which learn from a "
+            f"part of the samples; got {estimator.solver!r}"
         )
     return True
 
@@ -143,7 +144,7 @@ class OnlineEstimator(PreparedEstimator):
         rate, automatic = start
         constant = self.solver_ == "gd" and self.learning_rate == "auto"
         for attempt in range(RESTARTS + 1):
-            rule = self._new_rule(rate, "epoch", presented)
+            rule = self._new_rule(rate, data, "epoch", presented)
             kind = "constant" if constant else self.learning_rate
             schedule = RateSchedule(kind, rate, self.max_iter, self.tol)
             limit = EXPLOSION * before if automatic and np.isfinite(before) else np.inf
@@ -186,26 +187,23 @@ class OnlineEstimator(PreparedEstimator):
         """The first of `n_updates` rates, and whether it was chosen here (and so may be lowered here)."""
         if not isinstance(self.learning_rate_init, str):
             return float(self.learning_rate_init), False
-        if self.solver_ == "sdlm":
-            rate = automatic_sdlm_rate(self.network_, n_updates)
-        else:
-            self.lambda_max_ = measure_eigenvalue(self.network_, data)
-            fraction = SGD_FRACTION if self.solver_ == "sgd" else 1.0
-            rate = fraction / max(self.lambda_max_, 1e-3)
-        # heavy-ball momentum multiplies the effective rate by 1 / (1 - momentum)
-        return rate * (1 - self.momentum), True
+        rate, eigenvalue = start_rate(self.solver_, self.network_, data, n_updates, self.momentum)
+        if eigenvalue is not None:
+            self.lambda_max_ = eigenvalue
+        return rate, True
 
-    def _new_rule(self, rate: float, refresh: str, presented: int) -> Any:
+    def _new_rule(self, rate: float, data: TrainingData, refresh: str, presented: int) -> Any:
         """A rule of this rate, whose schedule begins after so many presentations."""
-        options = {
-            "momentum": self.momentum,
-            "weight_decay": self.alpha,
-            "schedule": self._rate_schedule(),
-        }
-        rule = (
-            rules.SDLM(rate, refresh=refresh, **options)
-            if self.solver_ == "sdlm"
-            else rules.SGD(rate, **options)
+        rule = new_rule(
+            self.solver_,
+            rate,
+            self.network_,
+            data,
+            momentum=self.momentum,
+            weight_decay=self.alpha,
+            schedule=self._rate_schedule(),
+            center_hidden=bool(self.center_hidden),
+            refresh=refresh,
         )
         rule.n_presented = presented
         return rule
@@ -213,8 +211,8 @@ class OnlineEstimator(PreparedEstimator):
     def _settings(self) -> tuple[Any, ...]:
         """The first three decide on an automatic rate, all but the first on the rule."""
         automatic = isinstance(self.learning_rate_init, str)
-        schedule = self._rate_schedule()
-        return automatic, str(self.solver_), float(self.momentum), float(self.alpha), schedule
+        numbers = float(self.momentum), float(self.alpha)
+        return automatic, str(self.solver_), *numbers, bool(self.center_hidden), self._rate_schedule()
 
     # ---- partial_fit --------------------------------------------------------------------------------
 
@@ -281,28 +279,47 @@ class OnlineEstimator(PreparedEstimator):
         rate = RateSchedule(kind, self._rate, 1, self.tol).rate(self.n_iter_)
         if self._rule is None:
             refresh = "epoch" if len(data.rows) >= RUNNING_BELOW else "running"
-            self._rule = self._new_rule(rate, refresh, self.t_)
+            self._rule = self._new_rule(rate, data, refresh, self.t_)
         self._rule.learning_rate = rate
         self.eta_ = self._rate
 
     def _learn_chunk(self, data: TrainingData) -> None:
-        network = self.network_
+        """Present the rows; an automatic rate that proves too large is quartered, and the rows come again."""
+        network, automatic = self.network_, isinstance(self.learning_rate_init, str)
         before = network.parameters.copy()
-        drawn = self._orders(data)
-        if isinstance(drawn, EmphasizedOrders):
-            drawn.measure(network)
-        loss, n_presented = present(self, network, data, self._rule, drawn, self._batch_size(data))
-        if math.isnan(loss):
+        for attempt in range(RESTARTS + 1):
+            drawn = self._orders(data)
+            if isinstance(drawn, EmphasizedOrders):
+                drawn.measure(network)
+            loss, n_presented = present(self, network, data, self._rule, drawn, self._batch_size(data))
+            if not self._exploded(loss, data, before):
+                break
             network.parameters[:] = before
             self._rule = None
-            warn_of("diverged", self._name, self._rate)
+            failed = self._rate
             self._rate *= RESTART_FACTOR  # a given rate is set anew by the next call
-            return
+            if not automatic or attempt == RESTARTS:
+                warn_of("diverged", self._name, failed)
+                return
+            self._update_rule(data)
         self.t_ += n_presented
         self.n_iter_ += 1
         self.loss_ = loss
         self.best_loss_ = min(self.best_loss_, loss)
         self.learning_rates_ = _rates_of(self._rule, network)
+
+    def _exploded(self, loss: float, data: TrainingData, before: np.ndarray) -> bool:
+        """Whether learning the rows has failed: by NaN, or an automatic rate by losses out of proportion."""
+        few = len(data.rows) < RUNNING_BELOW  # whose losses may be anything
+        if math.isnan(loss) or few or not isinstance(self.learning_rate_init, str):
+            return math.isnan(loss)
+        if loss <= EXPLOSION * constant_loss(data.T, None, self.network_.loss_function):
+            return False
+        after = self.network_.parameters.copy()
+        self.network_.parameters[:] = before
+        usual = Monitor(self.network_, data, self._name).loss()
+        self.network_.parameters[:] = after
+        return loss > EXPLOSION * usual
 
     # ---- after training -----------------------------------------------------------------------------
 

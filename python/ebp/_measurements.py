@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 
 from . import curvature
-from ._targets import SIGMOIDS
 from .network import Network
 
 # Multiplications for the eigenvalues of the inputs: in all, and up to which they come from singular values.
@@ -204,10 +203,3 @@ def curvature_spread(states: list[dict[str, Any]]) -> float | None:
     """Ratio of the largest to the smallest mean curvature of a layer; None for one layer, or a flat one."""
     means = [state["mean_curvature"] for state in states if state["mean_curvature"] is not None]
     return max(means) / min(means) if len(means) > 1 and min(means) > 0 else None
-
-
-def asymptotes(activation: str) -> tuple[float, float] | None:
-    """Limits of a sigmoid, or None."""
-    if activation not in SIGMOIDS:
-        return None
-    return {"scaled_tanh": (-1.7159, 1.7159), "tanh": (-1.0, 1.0), "logistic": (0.0, 1.0)}[activation]

@@ -24,7 +24,8 @@ from .schedules import GrowingBatch, Plateau, Schedule
 # The solvers of `ebp.optimize.fit`; "gd" is the online solver "sgd" with all samples in one update.
 SEARCHES = ("cg", "bfgs", "lbfgs", "newton", "gauss_newton", "lm")
 BATCH_SOLVERS = ("gd", *SEARCHES)
-SOLVERS = ("auto", "sdlm", "sgd", *BATCH_SOLVERS)
+ONLINE_SOLVERS = ("sdlm", "sgd", "murata", "adagrad", "rmsprop", "adam", "rprop")
+SOLVERS = ("auto", *ONLINE_SOLVERS, *BATCH_SOLVERS)
 LEARNING_RATES = ("auto", "constant", "invscaling", "adaptive")
 # Targets of the wrong and the right class that a loss is made for.
 FIXED_TARGETS = {
@@ -33,6 +34,7 @@ FIXED_TARGETS = {
     "hinge": (-1.0, 1.0),
     "map": (0.0, 1.0),
 }
+TARGETS = ("auto", "asymptotes")  # or a pair
 ENGINES = ("auto", "streaming")
 
 NORMALIZERS = ("auto", "center", "standard", "global", "decorrelate", "zca", "minmax")
@@ -51,10 +53,10 @@ def layer_sizes(owner: str, sizes: Any) -> tuple[int, ...]:
     return tuple(int(size) for size in values)
 
 
-def target_pair(owner: str, targets: Any) -> tuple[float, float] | None:
-    """`targets` as (low, high); None for "auto"."""
-    if isinstance(targets, str) and targets == "auto":
-        return None
+def checked_targets(owner: str, targets: Any) -> str | tuple[float, float]:
+    """`targets` as "auto", "asymptotes" or (low, high)."""
+    if isinstance(targets, str) and targets in TARGETS:
+        return str(targets)
     if isinstance(targets, (tuple, list, np.ndarray)) and len(targets) == 2:
         low, high = targets
         if isinstance(low, Real) and isinstance(high, Real):
@@ -62,7 +64,8 @@ def target_pair(owner: str, targets: Any) -> tuple[float, float] | None:
             if pair[0] < pair[1] and math.isfinite(pair[1] - pair[0]):
                 return pair
     raise ValueError(
-        f"[{owner}] targets must be 'auto' or a pair (low, high) with low < high; got {targets!r}"
+        f"[{owner}] targets must be 'auto', 'asymptotes' or a pair (low, high) with low < high; "
+        f"got {targets!r}"
     )
 
 
@@ -85,7 +88,7 @@ def check_options(estimator: Any, samplings: Sequence[str], losses: Sequence[str
     `samplings` and `losses` are the choices of the estimator at hand.
     """
     owner = type(estimator).__name__
-    target_pair(owner, estimator.targets)
+    checked_targets(owner, estimator.targets)
     callback_list(owner, estimator.callbacks)
     check_choice(owner, "out_activation", estimator.out_activation, ("auto", *ACTIVATIONS))
     check_choice(owner, "loss", loss_name(estimator.loss), ("auto", *losses))
@@ -95,9 +98,11 @@ def check_options(estimator: Any, samplings: Sequence[str], losses: Sequence[str
     check_choice(owner, "dtype", dtype_name(estimator.dtype), ("float32", "float64"))
     _check_normalize(owner, estimator.normalize)
     if not isinstance(estimator.weight_init, np.ndarray):
-        check_choice(owner, "weight_init", estimator.weight_init, WEIGHT_INITS)
+        values = "an array of all weights and biases"
+        check_choice(owner, "weight_init", estimator.weight_init, WEIGHT_INITS, values)
     if not (isinstance(estimator.learning_rate_init, str) and estimator.learning_rate_init == "auto"):
-        check_number(owner, "learning_rate_init", estimator.learning_rate_init, 0, open_low=True)
+        rate = estimator.learning_rate_init
+        check_number(owner, "learning_rate_init", rate, 0, open_low=True, alternative="'auto'")
     _check_numbers(owner, estimator)
 
 
@@ -118,7 +123,7 @@ def check_outputs(estimator: Any, loss: str, out_activation: str) -> None:
             f"of one's own must have the activation 'identity'; got {out_activation!r}"
         )
     fixed = FIXED_TARGETS.get(loss)
-    if fixed and target_pair(owner, estimator.targets) not in (None, fixed):
+    if fixed and checked_targets(owner, estimator.targets) not in ("auto", fixed):
         raise ValueError(
             f"[{owner}] targets must be 'auto' or ({fixed[0]:g}, {fixed[1]:g}) with loss={asked!r}; "
             f"got {estimator.targets!r}"
@@ -149,7 +154,7 @@ def _check_numbers(owner: str, estimator: Any) -> None:
         check_number(owner, name, getattr(estimator, name), 1, integer=True)
     if estimator.n_threads != 1:
         raise ValueError(f"[{owner}] n_threads must be 1; got {estimator.n_threads!r}")
-    for name in ("early_stopping", "warm_start"):
+    for name in ("center_hidden", "early_stopping", "warm_start"):
         value = getattr(estimator, name)
         if not isinstance(value, (bool, np.bool_)):
             raise ValueError(f"[{owner}] {name} must be True or False; got {value!r}")

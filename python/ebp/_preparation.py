@@ -16,7 +16,7 @@ from . import _options
 from ._inputs import Transform, engine_rows, normalized
 from ._presentation import hold_out, mean_at_least_one, presentations, row_keys
 from ._rbf import SAMPLES as CLUSTERED
-from ._targets import SIGMOIDS, round_significand
+from ._targets import SIGMOIDS, output_targets, round_significand
 from ._training import TrainingData
 from .layers import Dense, GaussianRBF, Layer
 from .losses import Loss
@@ -57,6 +57,7 @@ class PreparedEstimator(BaseEstimator):
         normalize: Any,
         weight_init: Any,
         twist: Any,
+        center_hidden: Any,
         solver: Any,
         learning_rate: Any,
         learning_rate_init: Any,
@@ -83,6 +84,7 @@ class PreparedEstimator(BaseEstimator):
         self.normalize = normalize
         self.weight_init = weight_init
         self.twist = twist
+        self.center_hidden = center_hidden
         self.solver = solver
         self.learning_rate = learning_rate
         self.learning_rate_init = learning_rate_init
@@ -158,7 +160,7 @@ class PreparedEstimator(BaseEstimator):
         """Take the values into the statistics of the targets, if there are any."""
 
     def _labels(self, y: np.ndarray) -> np.ndarray | None:
-        """Class numbers (n,) of a classifier."""
+        """Class numbers (n,) of a classifier; of sets of labels, where somebody asks for them."""
         return None
 
     def _total_weights(self, labels: np.ndarray | None, weights: np.ndarray | None) -> np.ndarray | None:
@@ -256,6 +258,12 @@ class PreparedEstimator(BaseEstimator):
             given = Dense(self.n_outputs_, self.out_activation_, twist=twist)
         return [*self._layers_below(), given]
 
+    def _output_targets(self) -> tuple[float, float]:
+        """Targets (low, high) for the activation and the twist of the output layer."""
+        targets = _options.checked_targets(self._name, self.targets)
+        twist = getattr(self._all_layers()[-1], "twist", 0.0)
+        return output_targets(self._name, targets, self.out_activation_, twist)
+
     def _initialize_rbf(self, X: np.ndarray, rng: np.random.Generator) -> None:
         """Start Gaussian units from clusters; where there are too few different samples they stay random."""
         if not any(isinstance(layer, GaussianRBF) for layer in self.network_.layers):
@@ -268,12 +276,11 @@ class PreparedEstimator(BaseEstimator):
 
     def _architecture(self) -> dict[str, Any]:
         """The parameters that a network cannot change once it is built."""
-        targets = _options.target_pair(self._name, self.targets)
         return {
             **self._shape(),
             "out_activation": str(self.out_activation),
             "loss": self.loss,
-            "targets": "auto" if targets is None else targets,
+            "targets": _options.checked_targets(self._name, self.targets),
             "twist": float(self.twist),
             "dtype": _options.dtype_name(self.dtype),
         }

@@ -13,7 +13,7 @@ from sklearn.utils.validation import validate_data
 from . import _options
 from ._estimator import OnlineEstimator, learns_from_parts
 from ._inputs import Transform, accepted_dtypes
-from ._targets import CURVATURE_POINTS, SIGMOIDS, round_significand
+from ._targets import SIGMOIDS, round_significand
 from .normalizer import InputNormalizer
 
 if TYPE_CHECKING:
@@ -130,10 +130,9 @@ class OnlineRegressor(RegressorMixin, OnlineEstimator):
         self.n_outputs_ = 1 if y.ndim == 1 else y.shape[1]
         self.out_activation_ = self._automatic_activation("identity")
         self._loss = "squared_error" if self.loss == "auto" else self.loss
-        interval = _options.target_pair(self._name, self.targets)
-        if interval is None and self.out_activation_ in SIGMOIDS:
-            interval = CURVATURE_POINTS[self.out_activation_]
-        self._interval = interval
+        automatic = _options.checked_targets(self._name, self.targets) == "auto"
+        standardised = automatic and self.out_activation_ not in SIGMOIDS
+        self._interval = interval = None if standardised else self._output_targets()
         self.target_normalizer_ = InputNormalizer("standard" if interval is None else "minmax")
 
     def _update_targets(self, y: np.ndarray, weights: np.ndarray | None) -> None:

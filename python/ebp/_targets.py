@@ -12,6 +12,7 @@ from .losses import Loss, loss_name, loss_options
 
 PROBABILITY_SHARPNESS = 10.0
 SIGMOIDS = ("scaled_tanh", "tanh", "logistic")
+ASYMPTOTES = {"scaled_tanh": (-1.7159, 1.7159), "tanh": (-1.0, 1.0), "logistic": (0.0, 1.0)}
 
 # Points of maximal |f''| of the output sigmoid. Asymptotes as targets would drive the weights to infinity.
 # tanh: f'' = -2 t (1 - t^2) peaks at t = 1/sqrt(3); logistic: f = (1 + tanh(x/2)) / 2. The recommended
@@ -23,6 +24,60 @@ CURVATURE_POINTS = {
     "identity": (-1.0, 1.0),
     "relu": (0.0, 1.0),
 }
+CURVATURE_INPUTS = {"scaled_tanh": 1.0, "tanh": math.atanh(1 / math.sqrt(3))}  # where the sigmoids are there
+CURVATURE_INPUTS["logistic"] = 2 * CURVATURE_INPUTS["tanh"]
+
+
+def curvature_points(activation: str, twist: float = 0.0) -> tuple[float, float]:
+    """Outputs (low, high) where |f''| is largest; -1 and 1, or 0 and 1 for relu, without a sigmoid.
+
+    A twist adds a line, which has no second derivative: the points stay above the same total inputs.
+
+    Examples
+    --------
+    >>> curvature_points("scaled_tanh")
+    (-1.0, 1.0)
+    >>> curvature_points("scaled_tanh", twist=0.5)
+    (-1.5, 1.5)
+    """
+    low, high = CURVATURE_POINTS[activation]
+    moved = twist * CURVATURE_INPUTS.get(activation, 0.0)
+    return low - moved, high + moved
+
+
+def asymptotes(activation: str, twist: float = 0.0) -> tuple[float, float] | None:
+    """Limits (low, high) of a sigmoid; None for functions without, which a twist makes of all of them."""
+    return None if twist else ASYMPTOTES.get(activation)
+
+
+def output_targets(
+    owner: str, targets: str | tuple[float, float], activation: str, twist: float
+) -> tuple[float, float]:
+    """Targets (low, high) that the parameter `targets` asks for, with outputs of this activation and twist.
+
+    Raises
+    ------
+    ValueError
+        For "asymptotes" of outputs that have none.
+
+    Examples
+    --------
+    >>> output_targets("MLPClassifier", "asymptotes", "logistic", 0.0)
+    (0.0, 1.0)
+    """
+    if isinstance(targets, tuple):
+        return targets
+    if targets == "auto":
+        return curvature_points(activation, twist)
+    limits = asymptotes(activation, twist)
+    if limits is None:
+        outputs = f"out_activation={activation!r}" + (f" and twist={twist:g}" if twist else "")
+        raise ValueError(
+            f"[{owner}] targets must be 'auto' or a pair (low, high) where the outputs have no limits; "
+            f"'asymptotes' are for out_activation {', '.join(map(repr, SIGMOIDS))} with twist=0; "
+            f"got 'asymptotes' with {outputs}"
+        )
+    return limits
 
 
 def class_targets(
@@ -53,6 +108,29 @@ def class_targets(
     else:
         T[np.arange(len(labels)), labels] = high
     return T
+
+
+def label_targets(Y: np.ndarray, low: float, high: float, dtype: np.dtype | str) -> np.ndarray:
+    """Targets of an indicator matrix (n, n_labels): `high` where it is 1, `low` where it is 0.
+
+    Examples
+    --------
+    >>> label_targets(np.array([[1, 0], [1, 1]]), -1, 1, "float32")
+    array([[ 1., -1.],
+           [ 1.,  1.]], dtype=float32)
+    """
+    return np.where(Y, np.array(high, dtype), np.array(low, dtype))
+
+
+def label_sets(Y: np.ndarray) -> np.ndarray:
+    """Numbers (n,) that are equal for equal rows of an indicator matrix (n, n_labels).
+
+    Examples
+    --------
+    >>> label_sets(np.array([[1, 0], [1, 1], [1, 0]]))
+    array([0, 1, 0])
+    """
+    return np.unique(np.packbits(Y, axis=1), axis=0, return_inverse=True)[1].reshape(-1)
 
 
 def class_factors(
@@ -129,6 +207,35 @@ def probabilities(outputs: np.ndarray, loss: str, low: float, high: float) -> np
         share = (outputs - low) / (high - low)
         scores = _log_softplus(PROBABILITY_SHARPNESS * (np.hstack([1 - share, share]) if binary else share))
     return np.exp(log_softmax(scores, axis=1))
+
+
+def label_probabilities(outputs: np.ndarray, loss: str, low: float, high: float) -> np.ndarray:
+    """Probability of each label of an indicator matrix from network outputs, each for itself.
+
+    As the probability of the second of two classes with one output, see `probabilities`: increasing in the
+    output, and above 1/2 where the output is above the midpoint of the targets.
+
+    Parameters
+    ----------
+    outputs : ndarray of shape (n, n_labels)
+    loss : {"squared_error", "binary_cross_entropy", "hinge"}
+    low, high : float
+        Targets, used by squared_error and hinge.
+
+    Returns
+    -------
+    p : ndarray of shape (n, n_labels), float64
+
+    Examples
+    --------
+    >>> label_probabilities(np.array([[1.0, 1.0, -0.5]]), "squared_error", -1, 1).round(3)
+    array([[0.935, 0.935, 0.256]])
+    """
+    outputs = outputs.astype(np.float64)
+    if loss == "binary_cross_entropy":
+        return expit(outputs)
+    z = PROBABILITY_SHARPNESS * (outputs - low) / (high - low)
+    return expit(_log_softplus(z) - _log_softplus(PROBABILITY_SHARPNESS - z))
 
 
 def _log_softplus(z: np.ndarray) -> np.ndarray:

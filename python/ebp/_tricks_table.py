@@ -26,6 +26,7 @@ CLASSIFICATION = {
     "sampling": "interleave",
     "momentum": 0.0,
     "twist": 0.0,
+    "center_hidden": False,
 }
 # Values need a linear output, and have no classes to interleave.
 REGRESSION = {
@@ -144,6 +145,13 @@ TRICKS = (
         against=_SCALED,
     ),
     Trick("raw inputs", "4.3", "inputs should be centred, scaled and decorrelated", {"normalize": None}),
+    Trick(
+        "centred hidden units",
+        "4.3",
+        "what holds for the means of the inputs should be applied at all layers",
+        {"center_hidden": True},
+        expected="better",
+    ),
     Trick(
         "logistic sigmoid",
         "4.4",

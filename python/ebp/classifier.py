@@ -17,6 +17,9 @@ class MLPClassifier(Perceptron, OnlineClassifier):
     most, weights start with standard deviation fan-in^(-1/2), samples are shuffled in every epoch, and each
     weight has its own learning rate from its curvature (stochastic diagonal Levenberg-Marquardt, SDLM).
 
+    Samples may have several labels each, or none: `y` is then an indicator matrix (n_samples, n_labels) of 0
+    and 1, dense or sparse, and every label has an output of its own over hidden units that all share.
+
     Parameters
     ----------
     hidden_layer_sizes : int or sequence of int, default=(100,)
@@ -29,11 +32,14 @@ class MLPClassifier(Perceptron, OnlineClassifier):
         "auto" is squared_error, the loss of the paper. cross_entropy is softmax regression (for two classes
         in its equivalent logistic form); binary_cross_entropy treats each class as one yes/no question, and
         so does hinge, by max(0, 1 - t o) for targets t of -1 and 1, whose curvature is 0: SDLM then has the
-        same rate for all weights.
-    targets : "auto" or (low, high), default="auto"
+        same rate for all weights. Indicator matrices allow all but cross_entropy, whose classes exclude each
+        other.
+    targets : {"auto", "asymptotes"} or (low, high), default="auto"
         Targets of squared_error for the wrong and the right class. "auto": the points of largest |f''| of the
-        output activation, -1 and 1 for scaled_tanh (section 4.5). The cross entropies use 0 and 1, hinge -1
-        and 1.
+        output activation, -1 and 1 for scaled_tanh (section 4.5; a twist moves them to -1 - twist and
+        1 + twist). "asymptotes": the limits of scaled_tanh, tanh or logistic outputs without twist, which the
+        paper warns of: outputs never reach them, so weights grow without end. A pair is taken as it is. The
+        cross entropies use 0 and 1, hinge -1 and 1.
     normalize : {"auto", "center", "standard", "global", "decorrelate", "zca", "minmax"}, None or \
 InputNormalizer, default="auto"
         Normalisation of the inputs (section 4.3), learned from the training data. An `InputNormalizer` is
@@ -42,13 +48,19 @@ InputNormalizer, default="auto"
         See `Network`.
     twist : float, default=0.0
         Slope of a linear term added to the sigmoids, against flat spots (section 4.4).
-    solver : {"auto", "sdlm", "sgd", "gd", "cg", "bfgs", "lbfgs", "newton", "gauss_newton", "lm"}, \
-default="sdlm"
-        Online: SDLM (section 9.1), or plain stochastic gradient descent with one rate. Batch, in `fit` only:
-        gradient descent (10), with one update an epoch, and the methods of `ebp.optimize.fit` (section 6),
-        for which an iteration counts as an epoch and learning_rate, learning_rate_init, momentum, batch_size
-        and sampling play no part; "lm" and "gauss_newton" need the squared error. "auto"
-        is "sdlm".
+    center_hidden : bool, default=False
+        Also subtract running means from hidden activations (section 4.3: "this heuristic should be applied at
+        all layers"); the network stays an ordinary one, since the biases take up the means. Off, since over
+        the data of docs/defaults.md it changes little.
+    solver : {"auto", "sdlm", "sgd", "murata", "adagrad", "rmsprop", "adam", "rprop", "gd", "cg", "bfgs", \
+"lbfgs", "newton", "gauss_newton", "lm"}, default="sdlm"
+        Online or in small batches, by the rules of `ebp.rules` in their default settings: SDLM (section 9.1),
+        which needs the fewest presentations, "sgd" with one rate, "murata", whose rate follows the mean
+        gradient (section 4.7), and four newer ones; "rprop" is for large `batch_size` only, as the signs of
+        single gradients tell little. Batch, in `fit` only: gradient descent (10), with one update an epoch,
+        and the methods of `ebp.optimize.fit` (section 6), for which an iteration counts as an epoch and
+        center_hidden, learning_rate, learning_rate_init, momentum, batch_size and sampling play no part; "lm"
+        and "gauss_newton" need the squared error. "auto" is "sdlm".
     learning_rate : {"auto", "constant", "invscaling", "adaptive"} or ebp.schedules object, default="auto"
         Course over the epochs. "auto": falls linearly to a twentieth in `fit`, constant in `partial_fit` and
         for "gd".
@@ -57,19 +69,23 @@ default="sdlm"
         schedule multiplies learning_rate_init by its factor at every presentation, of which `t_` is the count
         (section 4.1); an epoch is that of the last `fit`, or else the first call of `partial_fit`.
     learning_rate_init : "auto" or float, default="auto"
-        First rate. "auto": for SDLM from the widths of the layers, 0.22 / (sum of fan-in + 1 over all layers
-        but the first), at most 5e-3 and less for more than 100,000 updates; for SGD 0.5 / lambda_max, for
-        "gd" 1 / lambda_max, measured by eq (64). If training by an automatic rate diverges, raises the loss,
-        or ends above the loss of constant outputs after more than 500 updates, it is restarted with a quarter
-        of the rate.
+        First rate. "auto": for SDLM from the widths of the layers, 0.22 divided by the sum of fan-in + 1 over
+        all layers but the first, or by a third of that of the first if this is more, at most 5e-3 and less
+        for more than 100,000 updates; for "sgd" and "murata" 0.5 / lambda_max, for "gd" 1 / lambda_max,
+        measured by eq (64); for "adam" and "rmsprop" 0.3, for "adagrad" 3, for "rprop" 1, divided by the
+        larger of fan-in + 1 of the first layer and its sum over the others, at most 5e-3, 0.1 and 0.03, and
+        less for more than 100,000 updates. If training by an automatic rate diverges, raises the loss, or
+        ends above the loss of constant outputs after more than 500 updates, it is restarted with a quarter of
+        the rate.
     momentum : float, default=0.0
-        Strength in [0, 1) of the heavy-ball term (section 4.7).
+        Strength in [0, 1) of the heavy-ball term (section 4.7). "adam", which has its own, and "rprop" do
+        without.
     batch_size : int or ebp.schedules.GrowingBatch, default=1
         Samples per update; 1 is online training. Batches may grow in the course of the training.
     sampling : {"auto", "shuffle", "interleave", "emphasize", "sequential"} or ebp.sampling.Emphasize, \
 default="auto"
         Order of the samples (section 4.2). "auto" shuffles in every epoch, "interleave" moreover avoids
-        neighbours of one class, "sequential" keeps the given order.
+        neighbours of one class, or of the same set of labels, "sequential" keeps the given order.
         "emphasize" presents samples of large running error more often, as `ebp.sampling.Emphasize`
         does by default, or by its settings; the losses reported are made comparable. In `partial_fit` it goes
         by the errors before the call, and for "gd" it plays no part.
@@ -84,9 +100,10 @@ default="auto"
     early_stopping : bool, default=False
         Hold out a part of the samples, watch the score there, and keep the best network.
     validation_fraction : float, default=0.1
-        Part held out by early_stopping, drawn from every class.
+        Part held out by early_stopping, drawn from every class (or set of labels) if all are frequent enough.
     class_weight : dict, "balanced" or None, default=None
-        Weights of the classes; "balanced" makes them count the same ("balanced" only in `fit`).
+        Weights of the classes; "balanced" makes them count the same ("balanced" only in `fit`). None for
+        indicator matrices.
     dtype : {"float32", "float64"}, default="float32"
         Of the network. C-contiguous `X` of this type is not copied, unless its normalisation takes double
         precision: means above some 10,000 standard deviations, or values near the limits of the type.
@@ -111,8 +128,11 @@ default="auto"
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
+        Sorted; after an indicator matrix the numbers of its columns.
+    multilabel_ : bool
+        Whether `y` was an indicator matrix.
     network_ : Network
-        Reads normalised inputs. Two classes have one output, more have one output each.
+        Reads normalised inputs. Two classes have one output, more have one output each, and so have labels.
     normalizer_ : InputNormalizer or None
     n_iter_ : int
         Epochs of the last `fit`, plus calls of `partial_fit` since.
@@ -131,7 +151,7 @@ default="auto"
         Effective rate of each parameter at the last update, laid out like `network_.parameters`; None after a
         batch solver other than "gd".
     lambda_max_ : float or None
-        Largest eigenvalue of the Hessian; None unless an automatic rate of SGD or "gd" needed it.
+        Largest eigenvalue of the Hessian; None unless an automatic rate needed it.
     eta_ : float or None
         The global rate, given or chosen, at the start of the schedule; None after a batch solver other than
         "gd".
@@ -173,6 +193,15 @@ default="auto"
     >>> clf.predict([[2.0, 0.0], [-2.0, 0.0]])
     array([ True, False])
 
+    Several labels a sample:
+
+    >>> Y = np.column_stack([y == 0, X[:, 0] > 5.5]).astype(int)
+    >>> clf = MLPClassifier((10,), random_state=0).fit(X, Y)
+    >>> clf.predict(X[[0, 14, 50]])
+    array([[1, 0],
+           [1, 1],
+           [0, 1]])
+
     A rate that falls as 1 / t after the first epochs, batches that grow, samples emphasised:
 
     >>> from ebp.sampling import Emphasize
@@ -194,6 +223,7 @@ default="auto"
         normalize: Any = "auto",
         weight_init: Any = "lecun",
         twist: float = 0.0,
+        center_hidden: bool = False,
         solver: str = "sdlm",
         learning_rate: Any = "auto",
         learning_rate_init: str | float = "auto",
@@ -222,6 +252,7 @@ default="auto"
             normalize=normalize,
             weight_init=weight_init,
             twist=twist,
+            center_hidden=center_hidden,
             solver=solver,
             learning_rate=learning_rate,
             learning_rate_init=learning_rate_init,
@@ -265,18 +296,18 @@ class NetworkClassifier(LayerList, OnlineClassifier):
         "auto": that of the output layer, where `layers` has one; else as in `MLPClassifier`.
     loss : "auto", a name or an ebp.losses object, default="auto"
         As in `MLPClassifier`. After an `EuclideanRBF` it is "map", or an `ebp.losses.MAP` with another j;
-        the class is then that of the nearest code.
-    targets, normalize, weight_init, twist, solver, learning_rate, learning_rate_init, momentum, batch_size, \
-sampling, alpha, max_iter, tol, n_iter_no_change, early_stopping, validation_fraction, class_weight, dtype, \
-engine, n_threads, warm_start, callbacks, verbose, random_state
+        the class is then that of the nearest code, so that indicator matrices do not go with it.
+    targets, normalize, weight_init, twist, center_hidden, solver, learning_rate, learning_rate_init, \
+momentum, batch_size, sampling, alpha, max_iter, tol, n_iter_no_change, early_stopping, validation_fraction, \
+class_weight, dtype, engine, n_threads, warm_start, callbacks, verbose, random_state
         As in `MLPClassifier`; `twist` is that of an output layer put on top. normalize="auto" gives images
         one mean and one scale.
 
     Attributes
     ----------
-    classes_, network_, normalizer_, n_iter_, t_, loss_, best_loss_, loss_curve_, validation_loss_curve_, \
-validation_scores_, coefs_, intercepts_, learning_rates_, lambda_max_, eta_, solver_, n_features_in_, \
-feature_names_in_, n_outputs_, out_activation_
+    classes_, multilabel_, network_, normalizer_, n_iter_, t_, loss_, best_loss_, loss_curve_, \
+validation_loss_curve_, validation_scores_, coefs_, intercepts_, learning_rates_, lambda_max_, eta_, \
+solver_, n_features_in_, feature_names_in_, n_outputs_, out_activation_
         As in `MLPClassifier`; n_features_in_ is the number of values of a sample, coefs_ has the weights of
         dense and the kernels of convolutional layers.
 
@@ -314,6 +345,7 @@ feature_names_in_, n_outputs_, out_activation_
         normalize: Any = "auto",
         weight_init: Any = "lecun",
         twist: float = 0.0,
+        center_hidden: bool = False,
         solver: str = "sdlm",
         learning_rate: Any = "auto",
         learning_rate_init: str | float = "auto",
@@ -342,6 +374,7 @@ feature_names_in_, n_outputs_, out_activation_
             normalize=normalize,
             weight_init=weight_init,
             twist=twist,
+            center_hidden=center_hidden,
             solver=solver,
             learning_rate=learning_rate,
             learning_rate_init=learning_rate_init,

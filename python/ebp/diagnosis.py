@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.base import clone
 from sklearn.utils import _safe_indexing, check_random_state
 from sklearn.utils.multiclass import type_of_target
@@ -42,7 +43,8 @@ class Diagnosis(Mapping[str, Any]):
     task : {"classification", "regression"}
     fitted : bool
     data : dict
-        "n_samples", "n_features", "n_classes" (None for regression), "same_class_neighbours" (share of rows
+        "n_samples", "n_features", "n_classes" (None for regression and indicator matrices),
+        "n_labels" (None except for these), "same_class_neighbours" (share of rows
         whose next row has the same class, None for regression).
     inputs : dict
         "normalizer": the method in use. "n_rows" looked at: all, or a random part of large data. "n_constant"
@@ -104,12 +106,13 @@ def diagnose(
     X : array-like of shape (n_samples, n_features) or (n_samples, \\*input_shape)
         Inputs as for `fit`.
     y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-        Labels or values.
+        Labels or values; an indicator matrix of several labels may be sparse.
     estimator : MLPClassifier, MLPRegressor, NetworkClassifier, NetworkRegressor or None, default=None
         A fitted one is analysed as it stands. One that is not fitted is cloned and prepared up to the point
         where `fit` begins to train: normalisation, coded targets, initial weights. None: a classifier of
-        default parameters if scikit-learn's `type_of_target` calls `y` binary or multiclass, a regressor if
-        it is continuous, or has so many different whole numbers that `ebp train` takes it for a quantity.
+        default parameters if scikit-learn's `type_of_target` calls `y` binary, multiclass or an indicator of
+        several labels, a regressor if it is continuous, or has so many different whole numbers that `ebp
+        train` takes it for a quantity.
     max_samples : int, default=500
         The Hessian and the layers are measured on so many samples at most, drawn at random; 500 as the
         authors used for their curvatures.
@@ -150,6 +153,7 @@ def diagnose(
     >>> [one["step"] for one in report["advice"] if not one["ok"]]
     ['method']
     """
+    y = y.toarray() if issparse(y) else y
     inputs, targets = _checked_data(X, y)
     if not isinstance(max_samples, (int, np.integer)) or isinstance(max_samples, bool) or max_samples < 2:
         raise ValueError(f"[diagnose] max_samples must be an integer >= 2; got {max_samples!r}")
@@ -172,7 +176,8 @@ def diagnose(
         "data": {
             "n_samples": len(inputs),
             "n_features": estimator.n_features_in_,
-            "n_classes": len(estimator.classes_) if classify else None,
+            "n_classes": len(estimator.classes_) if classify and not estimator.multilabel_ else None,
+            "n_labels": len(estimator.classes_) if classify and estimator.multilabel_ else None,
             "same_class_neighbours": _advice.same_class_neighbours(targets) if classify else None,
         },
         "inputs": {
@@ -237,7 +242,7 @@ def default_estimator(y: np.ndarray, owner: str) -> Any:
         and task_of([str(value) for value in y.ravel().tolist()]) == "regression"
     ):
         return MLPRegressor()
-    if kind in ("binary", "multiclass"):
+    if kind in ("binary", "multiclass", "multilabel-indicator"):
         return MLPClassifier()
     if kind in ("continuous", "continuous-multioutput"):
         return MLPRegressor()

@@ -29,11 +29,14 @@ class MLPRegressor(Perceptron, OnlineRegressor):
         "auto" is squared_error, half the sum of squares over the outputs, of the standardised targets.
         absolute_error and huber (errors beyond 1 count linearly) suffer less from outliers; where they are
         straight their curvature is 0.
-    targets : "auto" or (low, high), default="auto"
+    targets : {"auto", "asymptotes"} or (low, high), default="auto"
         Targets are mapped inside, output by output, and mapped back by `predict`. "auto": mean 0 and standard
         deviation 1; for relu outputs smallest value 0 instead of mean 0; for scaled_tanh, tanh and logistic
-        outputs their range goes to the points of largest |f''| (section 4.5). A pair: their smallest value
-        becomes low, their largest high.
+        outputs their range goes to the points of largest |f''| (section 4.5; a twist moves them as in
+        `MLPClassifier`), so that predictions may leave the range of the training values a little, as far as
+        the limits of the sigmoid go: by 36 % of it on either side for scaled_tanh. A pair: their smallest
+        value becomes low, their largest high; one beyond those limits cannot be reached. "asymptotes": the
+        pair of those limits, for sigmoids without twist; predictions then stay within the range.
     normalize : {"auto", "center", "standard", "global", "decorrelate", "zca", "minmax"}, None or \
 InputNormalizer, default="auto"
         Normalisation of the inputs (section 4.3), learned from the training data. An `InputNormalizer` is
@@ -42,14 +45,20 @@ InputNormalizer, default="auto"
         See `Network`.
     twist : float, default=0.0
         Slope of a linear term added to the sigmoids, against flat spots (section 4.4).
-    solver : {"auto", "sdlm", "sgd", "gd", "cg", "bfgs", "lbfgs", "newton", "gauss_newton", "lm"}, \
-default="sdlm"
-        Online: SDLM (section 9.1), or plain stochastic gradient descent with one rate. Batch, in `fit` only:
-        gradient descent (10), with one update an epoch, and the methods of `ebp.optimize.fit` (section 6),
-        for which an iteration counts as an epoch and learning_rate, learning_rate_init, momentum, batch_size
-        and sampling play no part; "lm" and "gauss_newton" need the squared error. "auto" is "lm" for the
-        squared error of at most 500 parameters with at least five targets for each, unless there are very
-        many samples, and else "sdlm".
+    center_hidden : bool, default=False
+        Also subtract running means from hidden activations (section 4.3: "this heuristic should be applied at
+        all layers"); the network stays an ordinary one, since the biases take up the means. Off, since over
+        the data of docs/defaults.md it changes little.
+    solver : {"auto", "sdlm", "sgd", "murata", "adagrad", "rmsprop", "adam", "rprop", "gd", "cg", "bfgs", \
+"lbfgs", "newton", "gauss_newton", "lm"}, default="sdlm"
+        Online or in small batches, by the rules of `ebp.rules` in their default settings: SDLM (section 9.1),
+        which needs the fewest presentations, "sgd" with one rate, "murata", whose rate follows the mean
+        gradient (section 4.7), and four newer ones; "rprop" is for large `batch_size` only, as the signs of
+        single gradients tell little. Batch, in `fit` only: gradient descent (10), with one update an epoch,
+        and the methods of `ebp.optimize.fit` (section 6), for which an iteration counts as an epoch and
+        center_hidden, learning_rate, learning_rate_init, momentum, batch_size and sampling play no part; "lm"
+        and "gauss_newton" need the squared error. "auto" is "lm" for the squared error of at most 500
+        parameters with at least five targets for each, unless there are very many samples, and else "sdlm".
     learning_rate : {"auto", "constant", "invscaling", "adaptive"} or ebp.schedules object, default="auto"
         Course over the epochs. "auto": falls linearly to a twentieth in `fit`, constant in `partial_fit` and
         for "gd".
@@ -58,13 +67,17 @@ default="sdlm"
         schedule multiplies learning_rate_init by its factor at every presentation, of which `t_` is the count
         (section 4.1); an epoch is that of the last `fit`, or else the first call of `partial_fit`.
     learning_rate_init : "auto" or float, default="auto"
-        First rate. "auto": for SDLM from the widths of the layers, 0.22 / (sum of fan-in + 1 over all layers
-        but the first), at most 5e-3 and less for more than 100,000 updates; for SGD 0.5 / lambda_max, for
-        "gd" 1 / lambda_max, measured by eq (64). If training by an automatic rate diverges, raises the loss,
-        or ends above the loss of constant outputs after more than 500 updates, it is restarted with a quarter
-        of the rate.
+        First rate. "auto": for SDLM from the widths of the layers, 0.22 divided by the sum of fan-in + 1 over
+        all layers but the first, or by a third of that of the first if this is more, at most 5e-3 and less
+        for more than 100,000 updates; for "sgd" and "murata" 0.5 / lambda_max, for "gd" 1 / lambda_max,
+        measured by eq (64); for "adam" and "rmsprop" 0.3, for "adagrad" 3, for "rprop" 1, divided by the
+        larger of fan-in + 1 of the first layer and its sum over the others, at most 5e-3, 0.1 and 0.03, and
+        less for more than 100,000 updates. If training by an automatic rate diverges, raises the loss, or
+        ends above the loss of constant outputs after more than 500 updates, it is restarted with a quarter of
+        the rate.
     momentum : float, default=0.0
-        Strength in [0, 1) of the heavy-ball term (section 4.7).
+        Strength in [0, 1) of the heavy-ball term (section 4.7). "adam", which has its own, and "rprop" do
+        without.
     batch_size : int or ebp.schedules.GrowingBatch, default=1
         Samples per update; 1 is online training. Batches may grow in the course of the training.
     sampling : {"auto", "shuffle", "emphasize", "sequential"} or ebp.sampling.Emphasize, default="auto"
@@ -129,7 +142,7 @@ default="sdlm"
         Effective rate of each parameter at the last update, laid out like `network_.parameters`; None after a
         batch solver other than "gd".
     lambda_max_ : float or None
-        Largest eigenvalue of the Hessian; None unless an automatic rate of SGD or "gd" needed it.
+        Largest eigenvalue of the Hessian; None unless an automatic rate needed it.
     eta_ : float or None
         The global rate, given or chosen, at the start of the schedule; None after a batch solver other than
         "gd".
@@ -172,6 +185,7 @@ default="sdlm"
         normalize: Any = "auto",
         weight_init: Any = "lecun",
         twist: float = 0.0,
+        center_hidden: bool = False,
         solver: str = "sdlm",
         learning_rate: Any = "auto",
         learning_rate_init: str | float = "auto",
@@ -199,6 +213,7 @@ default="sdlm"
             normalize=normalize,
             weight_init=weight_init,
             twist=twist,
+            center_hidden=center_hidden,
             solver=solver,
             learning_rate=learning_rate,
             learning_rate_init=learning_rate_init,
@@ -239,9 +254,9 @@ class NetworkRegressor(LayerList, OnlineRegressor):
         have that shape too unless the layers take rows.
     out_activation : "auto" or an activation, default="auto"
         "auto": that of the output layer, where `layers` has one; else identity.
-    loss, targets, normalize, weight_init, twist, solver, learning_rate, learning_rate_init, momentum, \
-batch_size, sampling, alpha, max_iter, tol, n_iter_no_change, early_stopping, validation_fraction, dtype, \
-engine, n_threads, warm_start, callbacks, verbose, random_state
+    loss, targets, normalize, weight_init, twist, center_hidden, solver, learning_rate, learning_rate_init, \
+momentum, batch_size, sampling, alpha, max_iter, tol, n_iter_no_change, early_stopping, validation_fraction, \
+dtype, engine, n_threads, warm_start, callbacks, verbose, random_state
         As in `MLPRegressor`; `twist` is that of an output layer put on top. normalize="auto" gives images
         one mean and one scale.
 
@@ -281,6 +296,7 @@ solver_, n_features_in_, feature_names_in_, n_outputs_, out_activation_
         normalize: Any = "auto",
         weight_init: Any = "lecun",
         twist: float = 0.0,
+        center_hidden: bool = False,
         solver: str = "sdlm",
         learning_rate: Any = "auto",
         learning_rate_init: str | float = "auto",
@@ -308,6 +324,7 @@ solver_, n_features_in_, feature_names_in_, n_outputs_, out_activation_
             normalize=normalize,
             weight_init=weight_init,
             twist=twist,
+            center_hidden=center_hidden,
             solver=solver,
             learning_rate=learning_rate,
             learning_rate_init=learning_rate_init,

@@ -1,0 +1,84 @@
+"""The online solvers of the estimators: the rule that each stands for, and the rate that it starts with."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from . import _core, rules
+from ._inputs import normalized
+from ._rates import automatic_sdlm_rate, automatic_step, measure_eigenvalue
+from .network import Network
+
+# Of 1/lambda_max, since single samples bend more than their mean; "gd", which averages, takes all of it.
+SGD_FRACTION = 0.5
+FLATTEST = 1e-3  # lambda_max that is counted at least
+MEAN_GRADIENT_ROWS = 1000
+# Have momentum of their own, or steps that momentum would make meaningless.
+WITHOUT_MOMENTUM = ("adam", "rprop")
+
+
+def start_rate(
+    solver: str, network: Network, data: Any, n_updates: int | None, momentum: float
+) -> tuple[float, float | None]:
+    """The automatic first rate, and the largest eigenvalue if it was measured.
+
+    `n_updates` is the length of the training, None for a stream.
+    """
+    eigenvalue = None
+    if solver == "sdlm":
+        rate = automatic_sdlm_rate(network, n_updates)
+    elif solver in ("sgd", "gd", "murata"):
+        eigenvalue = measure_eigenvalue(network, data)
+        rate = (1.0 if solver == "gd" else SGD_FRACTION) / max(eigenvalue, FLATTEST)
+    else:
+        rate = automatic_step(solver, network, n_updates)
+    # heavy-ball momentum multiplies the effective rate by 1 / (1 - momentum)
+    return (rate if solver in WITHOUT_MOMENTUM else rate * (1 - momentum)), eigenvalue
+
+
+def new_rule(
+    solver: str,
+    rate: float,
+    network: Network,
+    data: Any,
+    *,
+    momentum: float,
+    weight_decay: float,
+    schedule: Any,
+    center_hidden: bool,
+    refresh: str,
+) -> Any:
+    """A rule of this rate for the network as it stands; `refresh` is that of SDLM."""
+    common: dict[str, Any] = {
+        "weight_decay": weight_decay,
+        "schedule": schedule,
+        "center_hidden": center_hidden,
+    }
+    if solver == "adam":
+        return rules.Adam(rate, **common)
+    if solver == "rprop":
+        return rules.Rprop(rate, **common)
+    common["momentum"] = momentum
+    if solver == "sdlm":
+        return rules.SDLM(rate, refresh=refresh, **common)
+    if solver == "murata":
+        return rules.Murata(rate, beta=rate / mean_gradient_length(network, data), **common)
+    if solver == "adagrad":
+        return rules.AdaGrad(rate, **common)
+    if solver == "rmsprop":
+        return rules.RMSProp(rate, **common)
+    return rules.SGD(rate, **common)
+
+
+def mean_gradient_length(network: Network, data: Any) -> float:
+    """Length of the mean gradient on up to 1,000 presentations of a `TrainingData`, > 0.
+
+    An update takes a sample's gradient times its weight, so that it is not the weighted mean that counts.
+    """
+    rows = data.rows[:: max(1, len(data.rows) // MEAN_GRADIENT_ROWS)][:MEAN_GRADIENT_ROWS]
+    weights = None if data.weights is None else data.weights[rows].astype(network.dtype)
+    Z = normalized(data.X[rows], data.transform, network.dtype)
+    summed = _core.loss_and_gradient(network._core, Z, data.T[rows], weights, 1)[1]
+    return max(float(np.linalg.norm(summed.astype(np.float64))) / len(rows), 1e-12)

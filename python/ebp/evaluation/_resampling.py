@@ -1,0 +1,145 @@
+"""Held-out samples, and many data sets drawn from the others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+from sklearn.base import is_classifier
+from sklearn.utils import _safe_indexing, indexable
+
+from ebp._checks import check_choice, check_number
+
+RESAMPLES = ("bootstrap", "subsample")
+DRAWS = 1000  # of a data set that is to have two classes
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """What to train on and what to predict.
+
+    Attributes
+    ----------
+    X_train, y_train : array-like
+        What data sets are drawn from.
+    X_test : array-like of shape (n_test, ...)
+    targets : ndarray of shape (n_test, n_outputs or n_classes)
+        Values, or 1 for the class of the sample and 0 for the others.
+    truth : ndarray of the same shape, or None
+        What `true_function` gives.
+    classes : ndarray of shape (n_classes,) or None
+        None for regression.
+    """
+
+    X_train: Any
+    y_train: Any
+    X_test: Any
+    targets: np.ndarray
+    truth: np.ndarray | None
+    classes: np.ndarray | None
+
+    def squared_error(self, values: np.ndarray, reference: np.ndarray | None = None) -> float:
+        """Mean over samples of the squared difference from `reference`, from the truth, or from the targets.
+
+        Outputs of a regression are averaged, probabilities of classes summed up.
+        """
+        if reference is None:
+            reference = self.targets if self.truth is None else self.truth
+        squares = (values - reference) ** 2
+        return float(squares.mean() if self.classes is None else squares.sum(axis=1).mean())
+
+
+def held_out(
+    estimator: Any,
+    X: Any,
+    y: Any,
+    X_test: Any,
+    y_test: Any,
+    test_size: Any,
+    true_function: Callable[[Any], Any] | None,
+    rng: np.random.Generator,
+) -> HeldOut:
+    """Split off the held-out samples, unless they are given, and code their targets."""
+    if (X_test is None) != (y_test is None):
+        raise ValueError("[bias_variance] X_test and y_test must be given together; got one of them")
+    X, y = _indexable(X, y)
+    if X_test is None:
+        n = len(y)
+        n_test = _size("test_size", test_size, n, n - 2)
+        order = rng.permutation(n)
+        X_test, y_test = (_safe_indexing(part, order[:n_test]) for part in (X, y))
+        X, y = (_safe_indexing(part, order[n_test:]) for part in (X, y))
+    else:
+        X_test, y_test = _indexable(X_test, y_test)
+    classes = None
+    if is_classifier(estimator):
+        classes = np.unique(np.concatenate([np.ravel(y), np.ravel(y_test)]))
+        targets = (np.ravel(y_test)[:, np.newaxis] == classes).astype(np.float64)
+    else:
+        values = np.asarray(y_test, np.float64)
+        targets = values.reshape(len(values), -1)
+    truth = None if true_function is None else _truth(true_function, X_test, targets.shape)
+    return HeldOut(X, y, X_test, targets, truth, classes)
+
+
+def _indexable(X: Any, y: Any) -> tuple[Any, Any]:
+    try:
+        X, y = indexable(X, y)
+    except ValueError as error:
+        raise ValueError(
+            f"[bias_variance] X and y must have the same number of samples; got {error}"
+        ) from error
+    return X, y if hasattr(y, "iloc") else np.asarray(y)
+
+
+def _truth(true_function: Callable[[Any], Any], X: Any, shape: tuple[int, ...]) -> np.ndarray:
+    if not callable(true_function):
+        raise TypeError(f"[bias_variance] true_function must be callable; got {true_function!r}")
+    values = np.asarray(true_function(X), np.float64)
+    if values.shape != shape and (shape[1] > 1 or values.shape != shape[:1]):
+        raise ValueError(
+            f"[bias_variance] true_function must give values of shape {shape}; got {values.shape}"
+        )
+    return values.reshape(shape)
+
+
+def _size(name: str, value: Any, n: int, largest: int) -> int:
+    """A number of `n` samples from a number or a share, between 1 and `largest`."""
+    integer = isinstance(value, Integral) and not isinstance(value, bool)
+    if integer:
+        check_number("bias_variance", name, value, 1, largest, integer=True)
+        return int(value)
+    check_number("bias_variance", name, value, 0, 1, open_low=True)
+    size = int(value * n)
+    if not 1 <= size <= largest:
+        raise ValueError(
+            f"[bias_variance] {name} must stand for 1 to {largest} of {n} samples; got {value!r}, {size}"
+        )
+    return size
+
+
+def rows_of_data_sets(
+    tests: HeldOut, resample: Any, train_size: Any, n_datasets: Any, rng: np.random.Generator
+) -> list[np.ndarray]:
+    """Row numbers of each data set."""
+    check_choice("bias_variance", "resample", resample, RESAMPLES)
+    check_number("bias_variance", "n_datasets", n_datasets, 2, integer=True)
+    n = len(tests.y_train)
+    share = (1.0 if resample == "bootstrap" else 0.5) if train_size is None else train_size
+    size = _size("train_size", share, n, n)
+    return [_rows(tests, size, resample == "bootstrap", rng) for _ in range(n_datasets)]
+
+
+def _rows(tests: HeldOut, size: int, replace: bool, rng: np.random.Generator) -> np.ndarray:
+    labels = None if tests.classes is None else np.ravel(tests.y_train)
+    for _ in range(DRAWS):
+        rows = np.sort(rng.choice(len(tests.y_train), size, replace=replace))  # equal sets, equal networks
+        if labels is None or (labels[rows] != labels[rows[0]]).any():
+            return rows
+    raise ValueError(
+        f"[bias_variance] data sets must have two classes: none of {DRAWS} drawn ones has; "
+        f"got train_size of {size} samples"
+    )
