@@ -124,7 +124,7 @@ def test_auto_standardises_columns_of_different_units():
 def test_auto_threshold_is_half_of_the_overall_range_without_constant_columns():
     def method(range_of_two):
         X = np.zeros((2, 100))
-        X[1, :60] = [1] * 20 + [range_of_two] * 40
+        X[1, :61] = [1] * 20 + [range_of_two] * 40 + [0.1]
         return InputNormalizer("auto").fit(X).method_
 
     assert method(0.5) == "global"

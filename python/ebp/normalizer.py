@@ -21,8 +21,8 @@ _INTEGERS = (int, np.integer)
 # The smallest pictures in use are 8 by 8. A table of fewer columns whose ranges agree has most likely been
 # scaled column by column, so that the ranges tell nothing: bench/defaults.py, thyroid and building (21 and 14
 # columns), where "standard" is better by 3.3 points of accuracy and 2.6 of R^2; census_house, where it is
-# worse by 2.2, is the exception. Columns of about equal spread have no relative scale to keep, but means, which
-# "global" leaves them all but one: gene, 120 zeros and ones, 90.1 % by "standard", 87.2 by "global".
+# worse by 2.2, is the exception. Columns of about equal spread have no relative scale to keep, but means,
+# all but one of which "global" leaves them: gene, 120 zeros and ones, 90.1 % by "standard", 87.2 by "global".
 FEWEST_PIXELS = 64
 _NUMBERS = (int, float, np.integer, np.floating)
 
