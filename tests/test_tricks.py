@@ -74,6 +74,14 @@ def test_every_row_changes_something_and_no_two_are_alike(task, normalize):
     assert len({trick.name for trick in TRICKS}) == len(TRICKS)
 
 
+def test_targets_at_the_asymptotes_are_those_of_the_sigmoid():
+    data = parts().normalized("standard")
+    model = plan().estimator(BY_NAME["targets at the asymptotes"], data, 1e-3, 1)
+    fit_quietly(model, *data.training)
+    assert model.targets == "asymptotes"
+    assert model._targets == (-1.7159, 1.7159)
+
+
 def test_classes_have_rows_that_values_lack():
     names = [{trick.name for trick in suitable(task, RECIPES[task])} for task in RECIPES]
     assert names[0] - names[1] == {"shuffled", "targets at the asymptotes"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -202,10 +203,18 @@ def _seeds(seeds: Any, random_state: Any) -> list[int]:
     if isinstance(seeds, (Sequence, np.ndarray)) and not isinstance(seeds, str) and len(seeds):
         for seed in seeds:
             check_number("ablation", "seeds", seed, 0, 2**32 - 1, integer=True)
+        _check_distinct("seeds", seeds)
         return [int(seed) for seed in seeds]
     alternative = "a sequence of seeds"
     check_number("ablation", "seeds", seeds, 1, integer=True, alternative=alternative)
     return [int(seed) for seed in generator(random_state).integers(2**31, size=seeds)]
+
+
+def _check_distinct(name: str, values: Sequence[Any]) -> None:
+    """Raise ValueError if a value comes twice: its results would count as those of another seed."""
+    repeated = next((value for value, count in Counter(values).items() if count > 1), None)
+    if repeated is not None:
+        raise ValueError(f"[ablation] {name} must differ from each other; got {repeated!r} more than once")
 
 
 def _chosen(names: Sequence[str] | None, known: list[Trick]) -> list[Trick]:
@@ -268,4 +277,5 @@ def _checked(
         raise TypeError(f"[ablation] rates must be a sequence of at least one number; got {rates!r}")
     for rate in rates:
         check_number("ablation", "rates", rate, 0, open_low=True)
+    _check_distinct("rates", rates)
     return _options.layer_sizes("ablation", hidden)
