@@ -147,6 +147,10 @@ def test_values_and_a_test_part_of_their_own():
         ({"test_fraction": 1.0}, ValueError, "test_fraction must be a number in \\(0, 1\\); got 1.0"),
         ({"validation_fraction": 0}, ValueError, "validation_fraction must be a number in \\(0, 1\\); got 0"),
         ({"task": "ranking"}, ValueError, "task must be one of 'auto', .*; got 'ranking'"),
+        ({"verbose": 5}, ValueError, "verbose must be one of 0, 1; got 5"),
+        ({"verbose": "x"}, ValueError, "verbose must be one of 0, 1; got 'x'"),
+        ({"n_jobs": 0}, ValueError, "n_jobs must be None, an integer >= 1, or a negative one.*; got 0"),
+        ({"n_jobs": "all"}, ValueError, "n_jobs must be None, an integer >= 1, .*; got 'all'"),
         ({"test": IRIS[0]}, TypeError, "test must be a pair \\(X, y\\); got ndarray"),
         ({"test": (IRIS[0][:, :3], IRIS[1])}, ValueError, "test must have the columns of X and y"),
     ],
@@ -164,6 +168,11 @@ def test_raw_inputs_must_fit_into_the_networks_type():
 def test_too_few_samples():
     with pytest.raises(ValueError, match=r"\[ablation\] each part .* at least 2 samples; got 1 of 6"):
         ablation(IRIS[0][:6], IRIS[0][:6, 0], task="regression")
+    for X, y in (IRIS[0][:2], IRIS[0][:2, 0]), (IRIS[0][49:52], IRIS[1][49:52]):
+        with pytest.raises(ValueError, match=rf"at least 6 samples, two .* the 3 parts .*; got {len(y)}"):
+            ablation(X, y)
+    with pytest.raises(ValueError, match=r"at least 4 samples, two for each of the 2 parts .*; got 3"):
+        ablation(IRIS[0][49:52], IRIS[1][49:52], test=IRIS)
 
 
 def test_one_class_is_nothing_to_learn():

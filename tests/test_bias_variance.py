@@ -1,5 +1,7 @@
 """Bias and variance over the epochs, against decompositions written out by hand."""
 
+import warnings
+
 import ebp
 import joblib
 import numpy as np
@@ -317,6 +319,19 @@ def test_ctrl_c_ends_all_trainings(rng):
     assert len(calls) == 1
 
 
+def test_a_warning_of_a_callback_is_no_interrupt(rng):
+    X, y = small(rng)
+
+    class Talkative(Shrunken):
+        def fit(self, X, y):
+            warnings.warn("[Talkative] training was interrupted for lunch", UserWarning, stacklevel=1)
+            return super().fit(X, y)
+
+    with pytest.warns(UserWarning, match="lunch"):
+        found = bias_variance(Talkative(max_iter=2), X, y, n_datasets=3, random_state=0)
+    assert found.test_errors.shape == (3, 2)
+
+
 def test_figure_1_on_a_noisy_sine(rng):
     """An accurate minimiser: the bias falls, the variance rises, and the sum is least in between."""
     X = rng.uniform(-3, 3, (1200, 1))
@@ -371,6 +386,17 @@ def test_the_picture(rng, capsys):
         (ValueError, {"y": np.zeros(5)}, "X and y must have the same number of samples"),
         (TypeError, {"true_function": 3}, "true_function must be callable; got 3"),
         (ValueError, {"true_function": lambda X: X}, "must give values of shape (9, 1); got (9, 2)"),
+        (ValueError, {"n_jobs": 0}, "n_jobs must be None, an integer >= 1, or a negative one, -1 for all"),
+        (
+            ValueError,
+            {"X": np.zeros((3, 2)), "y": np.zeros(3)},
+            "X and y must have enough samples, at least 4; got 3: too few samples",
+        ),
+        (
+            ValueError,
+            {"X_test": np.zeros((0, 2)), "y_test": np.zeros(0)},
+            "X_test and y_test must have enough samples, at least 1; got 0: too few",
+        ),
         (ValueError, {"verbose": 2}, "verbose must be one of 0, 1; got 2"),
     ],
 )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import ebp
 import numpy as np
 import pytest
+from ebp._training import InterruptedTraining
 from ebp._tricks_table import CLASSIFICATION, RECIPE, RECIPES, TRICKS, Trick, parameters, recipe, suitable
 from ebp._tricks_training import EXTENSIONS, Plan, Search, Training, fit_quietly, split
 from ebp.tricks import Interval, epochs_to
@@ -212,10 +213,19 @@ def test_a_training_that_diverges_is_a_result(task):
 def test_an_interrupt_ends_the_ablation():
     class Interrupted:
         def fit(self, X, y):
-            warnings.warn("[MLPClassifier] training was interrupted; it is usable", stacklevel=1)
+            warnings.warn("[MLPClassifier] stopped half-way", InterruptedTraining, stacklevel=1)
 
     with pytest.raises(KeyboardInterrupt):
         fit_quietly(Interrupted(), *IRIS)
+
+
+def test_a_warning_is_no_interrupt_for_its_words():
+    class Talkative:
+        def fit(self, X, y):
+            warnings.warn("a callback was interrupted", UserWarning, stacklevel=1)
+
+    with pytest.warns(UserWarning, match="a callback was interrupted"):
+        fit_quietly(Talkative(), *IRIS)
 
 
 # ---- the search for the best rate ----------------------------------------------------------------------

@@ -16,6 +16,7 @@ from sklearn.metrics import r2_score
 from tqdm import tqdm
 
 from ._presentation import hold_out
+from ._training import InterruptedTraining
 from ._tricks_table import Trick, parameters
 from .classifier import MLPClassifier
 from .layers import Dense
@@ -185,13 +186,11 @@ def fit_quietly(model: Any, X: np.ndarray, y: np.ndarray) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         # An estimator answers Ctrl-C with this warning and stays usable; an ablation ends.
-        warnings.filterwarnings("error", message=".*interrupted", category=UserWarning)
+        warnings.simplefilter("error", InterruptedTraining)
         try:
             model.fit(X, y)
-        except UserWarning as warning:
-            if "interrupted" in str(warning):
-                raise KeyboardInterrupt from None
-            raise
+        except InterruptedTraining:
+            raise KeyboardInterrupt from None
 
 
 @dataclass

@@ -13,7 +13,7 @@ from sklearn.utils import check_array, check_consistent_length
 from sklearn.utils.multiclass import check_classification_targets
 
 from . import _options
-from ._checks import check_choice, check_number
+from ._checks import check_choice, check_n_jobs, check_number, check_verbose
 from ._initialization import generator
 from ._tricks_result import Ablation, AblationRow, Interval
 from ._tricks_table import RECIPE, Trick, recipe, suitable
@@ -120,12 +120,20 @@ def ablation(
     >>> found["batch learning"].presentations > found["full recipe"].presentations
     True
     """
+    check_verbose("ablation", verbose)
+    check_n_jobs("ablation", n_jobs)
     X, y, task = _checked_data(X, y, task)
     hidden = _checked(rates, max_iter, hidden_layer_sizes, test_fraction, validation_fraction)
     classify = task == "classification"
     if test is not None:
         test = _checked_test(test, X, y, classify)
     drawn = _seeds(seeds, random_state)
+    n_parts = 3 if test is None else 2
+    if len(y) < 2 * n_parts:
+        raise ValueError(
+            f"[ablation] X and y must have at least {2 * n_parts} samples, two for each of the "
+            f"{n_parts} parts they are divided into; got {len(y)}"
+        )
 
     def splits(seed: int) -> Split:
         return split(X, y, test, (test_fraction, validation_fraction), seed, classify)

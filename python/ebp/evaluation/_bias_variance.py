@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -17,13 +16,13 @@ from threadpoolctl import threadpool_limits
 
 from ebp import _options
 from ebp._analysis import checked_estimator
+from ebp._checks import check_n_jobs, check_verbose
 from ebp._initialization import generator
+from ebp._training import InterruptedTraining
 from ebp.plotting._figure import axes_and_figure
 
-from ._progress import ParallelWithBar, check_verbose
+from ._progress import ParallelWithBar
 from ._resampling import HeldOut, held_out, rows_of_data_sets
-
-INTERRUPTED = r"\[\w+\] training was interrupted"  # the warning of `fit`
 
 
 @dataclass(frozen=True)
@@ -241,6 +240,7 @@ def bias_variance(
     function = "bias_variance"
     checked_estimator(estimator, function)
     check_verbose(function, verbose)
+    check_n_jobs(function, n_jobs)
     rng = generator(random_state)
     tests = held_out(estimator, X, y, X_test, y_test, test_size, true_function, rng)
     rows = rows_of_data_sets(tests, resample, train_size, n_datasets, rng)
@@ -260,7 +260,7 @@ def bias_variance(
     # round otherwise.
     with threadpool_limits(1), warnings.catch_warnings():
         warnings.filterwarnings("ignore", r"\[\w+\] the iterations ended before", ConvergenceWarning)
-        warnings.filterwarnings("error", INTERRUPTED, UserWarning)
+        warnings.simplefilter("error", InterruptedTraining)
         predictions = parallel(tasks)
     return _decomposed(predictions, tests)
 
@@ -293,10 +293,8 @@ def _fit(estimator: Any, X: Any, y: Any) -> None:
     """`fit`, but Ctrl-C, after which it would leave a usable estimator, ends all trainings."""
     try:
         estimator.fit(X, y)
-    except UserWarning as warning:
-        if re.match(INTERRUPTED, str(warning)):
-            raise KeyboardInterrupt from None
-        raise
+    except InterruptedTraining:
+        raise KeyboardInterrupt from None
 
 
 def _responses(estimator: Any, X: Any, classes: np.ndarray | None) -> np.ndarray:

@@ -12,10 +12,9 @@ from sklearn.base import is_classifier
 from sklearn.utils.validation import _is_fitted
 from tqdm import tqdm
 
-from ebp._checks import check_choice
+from ebp._checks import check_choice, check_verbose
 
 from ._prequential_result import PrequentialResult
-from ._progress import check_verbose
 from ._stream import Chunk, are_arrays, chunks
 
 Metric = Callable[[np.ndarray, np.ndarray], Any]

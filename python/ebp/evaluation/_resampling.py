@@ -14,6 +14,7 @@ from sklearn.utils import _safe_indexing, indexable
 from ebp._checks import check_choice, check_number
 
 RESAMPLES = ("bootstrap", "subsample")
+FEWEST = 4  # samples to train on and to hold out
 DRAWS = 1000  # of a data set that is to have two classes
 
 
@@ -66,6 +67,7 @@ def held_out(
     if (X_test is None) != (y_test is None):
         raise ValueError("[bias_variance] X_test and y_test must be given together; got one of them")
     X, y = _indexable(X, y)
+    _check_enough("X and y", len(y), FEWEST if X_test is None else 2)
     if X_test is None:
         n = len(y)
         n_test = _size("test_size", test_size, n, n - 2)
@@ -74,6 +76,7 @@ def held_out(
         X, y = (_safe_indexing(part, order[n_test:]) for part in (X, y))
     else:
         X_test, y_test = _indexable(X_test, y_test)
+        _check_enough("X_test and y_test", len(y_test), 1)
     classes = None
     if is_classifier(estimator):
         classes = np.unique(np.concatenate([np.ravel(y), np.ravel(y_test)]))
@@ -93,6 +96,13 @@ def _indexable(X: Any, y: Any) -> tuple[Any, Any]:
             f"[bias_variance] X and y must have the same number of samples; got {error}"
         ) from error
     return X, y if hasattr(y, "iloc") else np.asarray(y)
+
+
+def _check_enough(names: str, n: int, fewest: int) -> None:
+    if n < fewest:
+        raise ValueError(
+            f"[bias_variance] {names} must have enough samples, at least {fewest}; got {n}: too few samples"
+        )
 
 
 def _truth(true_function: Callable[[Any], Any], X: Any, shape: tuple[int, ...]) -> np.ndarray:
