@@ -182,7 +182,7 @@ class OnlineClassifier(ClassifierMixin, OnlineEstimator):
     def _validate(self, X: Any, y: Any, reset: bool) -> tuple[np.ndarray, np.ndarray]:
         X = self._rows(X, reset)
         y = y.toarray() if issparse(y) else y
-        several = _has_columns(y)
+        several = has_columns(y)
         X, y = validate_data(self, X, y, dtype=accepted_dtypes(X), reset=reset, multi_output=several)
         if several:
             y = self._indicators(y)
@@ -330,7 +330,7 @@ class OnlineClassifier(ClassifierMixin, OnlineEstimator):
         return self.classes_[index]
 
 
-def _has_columns(y: Any) -> bool:
+def has_columns(y: Any) -> bool:
     """Whether `y` has more than one column; a ragged list, which validation will refuse, has none."""
     try:
         shape = y.shape if hasattr(y, "shape") else np.asarray(y).shape
