@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -218,7 +218,7 @@ def _seeds(seeds: Any, random_state: Any) -> list[int]:
     return [int(seed) for seed in generator(random_state).integers(2**31, size=seeds)]
 
 
-def _check_distinct(name: str, values: Sequence[Any]) -> None:
+def _check_distinct(name: str, values: Iterable[Any]) -> None:
     """Raise ValueError if a value comes twice: its results would count as those of another seed."""
     repeated = next((value for value, count in Counter(values).items() if count > 1), None)
     if repeated is not None:
