@@ -8,23 +8,6 @@ from sklearn.linear_model import LinearRegression
 
 
 @pytest.mark.parametrize(
-    ("y", "y_test", "text"),
-    [
-        (
-            np.eye(6, 3),
-            np.eye(2, 4),
-            r"\[bias_variance\] y and y_test must have the same number of labels; got 3 and 4",
-        ),
-        (np.eye(6, 3), np.array([0, 1]), r"same number of labels; got 3 and 1"),
-        (2 * np.eye(6, 3), np.eye(2, 3), r"\[MLPClassifier\] y must be one label a sample, .*; got \[?2.0"),
-    ],
-)
-def test_indicator_matrices_that_are_none(y, y_test, text):
-    with pytest.raises(ValueError, match=text):
-        bias_variance(ebp.MLPClassifier(), np.zeros((6, 1)), y, X_test=np.zeros((2, 1)), y_test=y_test)
-
-
-@pytest.mark.parametrize(
     ("error", "options", "message"),
     [
         (
