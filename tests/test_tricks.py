@@ -179,6 +179,18 @@ def test_every_row_sees_equally_many_presentations(trick):
     assert model.t_ == 3 * len(data.training[0])
 
 
+def test_an_automatic_rate_does_not_go_back_because_one_epoch_is_not_enough():
+    """With weights ten times too large or a hundred times too small the estimator tries smaller ones."""
+    data = parts(data=ebp.datasets.load_digits()).normalized("standard")
+    this = plan(hidden=(30,))
+    model = this.estimator(BY_NAME["weights x 10"], data, "auto", 1)
+    fit_quietly(model, *data.training)
+    usual = this.automatic_rate(FULL, data)
+    assert model.eta_ < usual / 10
+    for name in ("weights x 0.01", "weights x 10", "sorted by target"):
+        assert this.automatic_rate(BY_NAME[name], data) == usual
+
+
 def test_errors_are_shares_of_wrong_answers():
     data = parts().normalized("standard")
     found = plan(max_iter=3).train(FULL, data, 2e-3)

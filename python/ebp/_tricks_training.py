@@ -152,14 +152,23 @@ class Plan:
         return Network(layers, X.shape[1], random_state=data.seed).parameters.astype(np.float64)
 
     def automatic_rate(self, trick: Trick, data: Split) -> float:
-        """What the estimator would start from, on a part of the data."""
+        """What the estimator would start from, on a part of the data.
+
+        Where the first epoch leaves it stuck, it goes back to ever smaller rates; these are no centre for a
+        grid of longer trainings.
+        """
         if trick.ordered:
             data = data.ordered()
         X, y = data.training
         step = max(1, len(X) // AUTOMATIC_SAMPLES)
-        model = self.estimator(trick, data, "auto", 1)
+        rates: list[float] = []
+
+        def watch(model: Any, epoch: int, logs: Any) -> None:
+            rates.append(model.eta_)
+
+        model = self.estimator(trick, data, "auto", 1).set_params(callbacks=watch)
         fit_quietly(model, X[::step], y[::step])
-        return float(model.eta_)
+        return float(rates[0] if rates else model.eta_)  # none: the first epoch never ended but by divergence
 
     def train(self, trick: Trick, data: Split, rate: float) -> Training:
         """One training on normalised data."""
