@@ -15,6 +15,7 @@ from ebp import _options, rules
 from ebp.layers import ACTIVATIONS, Dense
 from ebp.schedules import Constant, Exponential, GrowingBatch, InverseTime, Piecewise
 from sklearn.exceptions import ConvergenceWarning
+from tables import label
 
 RNG = np.random.default_rng(0)
 X = RNG.standard_normal((24, 4))
@@ -148,9 +149,9 @@ ROWS = [
     ("tol", lambda v: search(tol=v), [0, 1e-4, 10], [(-1, ">= 0"), ("a", "a number")]),
 ]
 GOOD = [
-    pytest.param(call, value, id=f"{name}-{value!r:.30}") for name, call, good, _ in ROWS for value in good
+    pytest.param(call, value, id=f"{name}-{label(value)}") for name, call, good, _ in ROWS for value in good
 ]
-BAD = [pytest.param(call, *bad, id=f"{name}-{bad[0]!r:.30}") for name, call, _, bads in ROWS for bad in bads]
+BAD = [pytest.param(call, *bad, id=f"{name}-{label(bad[0])}") for name, call, _, bads in ROWS for bad in bads]
 # What only estimators have: stopping, classes, the coding of targets, and how they are built and shown.
 ONLY_ESTIMATORS = {"out_activation", "targets", "class_weight", "early_stopping", "validation_fraction"}
 ONLY_ESTIMATORS |= {"n_iter_no_change", "warm_start", "verbose", "hidden_layer_sizes"}

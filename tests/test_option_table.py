@@ -12,7 +12,7 @@ from ebp.layers import ACTIVATIONS, Conv1D, Dense, EuclideanRBF, GaussianRBF
 from ebp.sampling import Emphasize
 from ebp.schedules import Constant, Exponential, GrowingBatch, InverseTime, Piecewise, Plateau
 from sklearn.frozen import FrozenEstimator
-from tables import blobs
+from tables import blobs, label
 
 X, LABELS = blobs(58)
 ROWS = np.sort(np.argsort(LABELS, kind="stable")[10:])  # fewer of class 0
@@ -70,7 +70,7 @@ TABLE = [
     ("random_state", [None, 0, np.random.RandomState(0), np.random.default_rng(0)], ANY, {}),
 ]
 CASES = [
-    pytest.param(estimator, {**others, name: value}, id=f"{estimator.__name__}-{name}-{value!r:.40}")
+    pytest.param(estimator, {**others, name: value}, id=f"{estimator.__name__}-{name}-{label(value)}")
     for name, values, ends, others in TABLE
     for estimator in ESTIMATORS
     for value in values
