@@ -164,7 +164,7 @@ def class_factors(
         raise ValueError(f"[{owner}] the keys of class_weight must be classes, {classes}; got {unknown}")
     factors = [class_weight.get(label, 1.0) for label in known]
     if not all(isinstance(factor, Real) and 0 <= factor < math.inf for factor in factors):
-        raise ValueError(f"[{owner}] class_weight must have values >= 0, finite numbers; got {class_weight}")
+        raise ValueError(f"[{owner}] class_weight must have values >= 0; got {class_weight}")
     return np.array(factors, float)
 
 
