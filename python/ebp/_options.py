@@ -35,7 +35,7 @@ FIXED_TARGETS = {
     "map": (0.0, 1.0),
 }
 TARGETS = ("auto", "asymptotes")  # or a pair
-ENGINES = ("auto", "streaming")
+ENGINES = ("auto", "streaming", "blocked")
 
 NORMALIZERS = ("auto", "center", "standard", "global", "decorrelate", "zca", "minmax")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 
 from ebp import _initialization
 from ebp._arrays import as_rows, checked_axes, checked_order, checked_weights
+from ebp._blas import one_blas_thread
 from ebp._feed_forward import FeedForward
 from ebp._rbf import initialize_rbf
 from ebp._summary import summary_table
@@ -20,7 +22,7 @@ from ebp.rules import Rule
 
 __all__ = ["LOSSES", "Network", "OnlineResult"]
 
-_ENGINES = ("auto", "streaming")
+_ENGINES = ("auto", "streaming", "blocked")
 
 
 @dataclass(frozen=True)
@@ -117,10 +119,14 @@ class Network(FeedForward):
         order : array-like of int, default=None
             Rows in the order of their presentation, any number of times each. None: 0, 1, ..., n - 1.
             Neighbours should not be alike (section 4.2): see `ebp.sampling`.
-        engine : {"auto", "streaming"}, default="auto"
-            How the sequence of updates is executed; "streaming" is what there is.
+        engine : {"auto", "streaming", "blocked"}, default="auto"
+            How the sequence of updates is executed, with results that differ by rounding only. "streaming"
+            takes sample after sample through every layer. "blocked" computes the first layer for blocks of
+            samples by matrix products, which is faster where it has more weights than the second-level cache
+            holds; it must be dense, and `rule` an `SGD` or an `SDLM` with granularity "unit" and refresh
+            "epoch". "auto" takes what is faster.
         n_threads : int, default=1
-            The streaming engine has one thread.
+            Only 1 is available.
         callback : callable, default=None
             Called every few milliseconds of work (after each batch, if that takes longer), at the same
             presentations in every run, as ``callback(n_done, mean_loss)``; a true result stops the training.
@@ -152,7 +158,7 @@ class Network(FeedForward):
             raise TypeError(f"[train_online] callback must be callable; got {callback!r}")
         if n_threads != 1:
             raise ValueError(
-                f"[train_online] n_threads must be 1 for the streaming engine; got {n_threads!r}"
+                f"[train_online] n_threads must be 1; got {n_threads!r}"
             )
         trainer = rule._bind(self)
         shift, factor = self._transform(input_transform)
@@ -160,17 +166,20 @@ class Network(FeedForward):
         sample_shape = self._input_shape if width == self.n_inputs else ()
         rows = as_rows(X, width, self._dtype, "train_online", "X", sample_shape)
         presented = checked_order(order, len(rows))
-        losses, n_samples, status = trainer.train(
-            rows,
-            self._targets(T, "train_online"),
-            presented,
-            batches=_batches(batch_size, rule.n_presented, len(presented)),
-            rates=rule._rates(len(presented)),
-            weights=self._weights(sample_weight, len(rows)),
-            shift=shift,
-            factor=factor,
-            callback=callback,
-        )
+        engine = trainer.engine(engine)
+        with one_blas_thread() if engine == "blocked" else nullcontext():
+            losses, n_samples, status = trainer.train(
+                rows,
+                self._targets(T, "train_online"),
+                presented,
+                batches=_batches(batch_size, rule.n_presented, len(presented)),
+                rates=rule._rates(len(presented)),
+                weights=self._weights(sample_weight, len(rows)),
+                shift=shift,
+                factor=factor,
+                engine=engine,
+                callback=callback,
+            )
         rule._n_presented += n_samples
         return OnlineResult(losses, n_samples, status)
 

@@ -56,6 +56,8 @@ bool fits_int(Index a, Index b, Index c) {
 
 Serial::Serial() : before_(serial) { serial = true; }
 Serial::~Serial() { serial = before_; }
+Installed::Installed() : before_(serial) { serial = false; }
+Installed::~Installed() { serial = before_; }
 
 template <class T>
 void install(const Table<T>& table) {
@@ -103,11 +105,30 @@ void syrk(Index n, Index k, const T* a, T beta, T* c) {
   table.syrk(&upper, &plain, &order, &inner, &one, const_cast<T*>(a), &order, &beta, c, &order);
 }
 
+template <class T>
+void gram(Index n, Index k, const T* a, T* c) {
+  if (n == 0) return;
+  const auto& table = installed<T>();
+  if (serial || !table.syrk || is_small(n, n, k) || !fits_int(n, k, 0)) {
+    const Eigen::Map<const Matrix<T>> A(a, n, k);
+    Eigen::Map<Matrix<T>> C(c, n, n);
+    C.template triangularView<Eigen::Lower>().setZero();
+    C.template selfadjointView<Eigen::Lower>().rankUpdate(A);
+    return;
+  }
+  char upper = 'U', transposed = 'T';
+  int order = int(n), inner = int(k);
+  T one = 1, zero = 0;
+  table.syrk(&upper, &transposed, &order, &inner, &one, const_cast<T*>(a), &inner, &zero, c, &order);
+}
+
 template void install(const Table<float>&);
 template void install(const Table<double>&);
 template void gemm(Op, Op, Index, Index, Index, const float*, const float*, float, float*);
 template void gemm(Op, Op, Index, Index, Index, const double*, const double*, double, double*);
 template void syrk(Index, Index, const float*, float, float*);
 template void syrk(Index, Index, const double*, double, double*);
+template void gram(Index, Index, const float*, float*);
+template void gram(Index, Index, const double*, double*);
 
 }  // namespace ebp::blas

@@ -5,9 +5,9 @@
 #include <memory>
 
 #include "ebp/nn/tape.h"
+#include "ebp/online/engine.h"
 #include "ebp/online/feed.h"
 #include "ebp/online/rule_state.h"
-#include "ebp/online/streaming.h"
 
 namespace ebp {
 
@@ -18,6 +18,13 @@ enum class Status {
 };
 
 const char* name_of(Status status);
+
+// How the updates of a call are carried out; they are the same.
+enum class EngineKind {
+  kAuto,       // by what is faster for the network's size
+  kStreaming,  // single samples through every layer
+  kBlocked,    // the first layer in blocks; only for what OnlineEngine::can_block allows
+};
 
 // Called often, and within long steps too, so that an interrupt can be served by throwing; what throws leaves
 // finite parameters.
@@ -45,6 +52,9 @@ class Trainer {
   // The network is kept by reference.
   Trainer(Network<T>& network, const RuleOptions& options);
 
+  // The engine that a call of train with this one uses for updates by single samples.
+  EngineKind chosen(EngineKind kind) const;
+
   // epsilon from now on
   void set_learning_rate(double learning_rate);
 
@@ -54,7 +64,8 @@ class Trainer {
   // takes that of its first presentation. `progress` and `pulse` may be empty; `progress` may set the
   // learning rate.
   Outcome train(const Samples<T>& samples, const Index* order, Index n, const Batches& batches,
-                const double* rates, double* losses, const Progress& progress, const Pulse& pulse);
+                const double* rates, double* losses, const Progress& progress, const Pulse& pulse,
+                EngineKind kind = EngineKind::kAuto);
 
   // Presents one sample, x (i) and t (o), and returns its loss before the update. If the loss or what would
   // be learnt is not finite, nothing is. SDLM's curvature follows its running average (62).
@@ -69,7 +80,8 @@ class Trainer {
   void measure_curvature(Run& run);
   // Whether h has been measured, if need be from this sample; false if it is not finite.
   bool begin_running(const T* x, const T* t);
-  void activate(bool running);
+  void activate(bool running, bool blocked);
+  void load_block(Run& run, Index end);
   Outcome present_all(Run& run, const Progress& progress);
   bool present_some(Run& run, Index end);
   bool present_singly(Run& run, Index end);
@@ -81,9 +93,9 @@ class Trainer {
 
   Network<T>& network_;
   RuleState<T> state_;
-  std::unique_ptr<StreamingEngine<T>> engine_;  // made for the first call that needs one
-  bool stale_ = true;                           // the engine has not seen the state as it is
-  bool unbounded_ = false;                      // slopes may be of any size, as those of narrow bumps
+  std::unique_ptr<OnlineEngine<T>> engine_;  // made for the first call that needs one
+  bool stale_ = true;                        // the engine has not seen the state as it is
+  bool unbounded_ = false;                   // slopes may be of any size, as those of narrow bumps
 };
 
 }  // namespace ebp

@@ -1,6 +1,8 @@
-#include "ebp/online/streaming.h"
+#include "ebp/online/engine.h"
 
 #include <algorithm>
+#include <optional>
+#include <utility>
 
 #include "ebp/nn/activation.h"
 #include "ebp/nn/conv.h"
@@ -10,6 +12,10 @@
 namespace ebp {
 namespace {
 
+// Blocks pay for layers of which a sweep over the weights takes longer than its share of the products.
+constexpr Index kLargeLayer = 512 * 1024;  // bytes
+constexpr Index kLongInput = 64;
+
 // Module s if there is one and it is of the kind, else null.
 template <class Kind, class T>
 const Kind* module_at(const Network<T>& network, std::size_t s) {
@@ -17,14 +23,52 @@ const Kind* module_at(const Network<T>& network, std::size_t s) {
   return dynamic_cast<const Kind*>(network.stages()[s].module.get());
 }
 
+// The first module with parameters, or the number of modules.
+template <class T>
+std::size_t first_trainable(const Network<T>& network) {
+  const auto& stages = network.stages();
+  const auto trains = [](const Stage<T>& stage) { return stage.module->n_parameters() > 0; };
+  return std::size_t(std::find_if(stages.begin(), stages.end(), trains) - stages.begin());
+}
+
+// Bias and size of module s if it is dense or a convolution that covers its whole input.
+template <class T>
+std::optional<DenseSize> dense_at(const Network<T>& network, std::size_t s) {
+  const auto* dense = module_at<Dense<T>>(network, s);
+  const auto* conv = module_at<Conv2D<T>>(network, s);
+  if (!dense && !(conv && conv->shape().is_dense())) return std::nullopt;
+  const Module<T>& module = *network.stages()[s].module;
+  return DenseSize{module.n_inputs(), module.n_outputs(), dense ? dense->bias() : conv->bias()};
+}
+
 }  // namespace
 
 template <class T>
-StreamingEngine<T>::StreamingEngine(Network<T>& network, RuleState<T>& state, bool running)
+bool OnlineEngine<T>::can_block(const Network<T>& network, const RuleOptions& options) {
+  return options.unit_rates() && !options.running() && dense_at(network, first_trainable(network));
+}
+
+template <class T>
+bool OnlineEngine<T>::should_block(const Network<T>& network, const RuleOptions& options) {
+  if (!can_block(network, options)) return false;
+  const DenseSize size = *dense_at(network, first_trainable(network));
+  return size.n_inputs * size.n_outputs * Index(sizeof(T)) >= kLargeLayer && size.n_inputs >= kLongInput;
+}
+
+template <class T>
+OnlineEngine<T>::OnlineEngine(Network<T>& network, RuleState<T>& state, bool running, bool blocked)
     : network_(network), running_(running) {
   const auto& stages = network.stages();
-  for (std::size_t s = 0; s < stages.size();) {
-    s += add_layer(network, s, state);
+  std::size_t first = 0;
+  if (blocked) {
+    first = first_trainable(network);
+    for (std::size_t s = 0; s < first; ++s) fixed_.push_back(stages[s].module.get());
+    Index width = 0;
+    for (const auto* module : fixed_) width = std::max(width, module->n_inputs());
+    for (auto& rows : below_) rows.resize(std::size_t(BlockedDense<T>::kRows * width));
+  }
+  for (std::size_t s = first; s < stages.size();) {
+    s += add_layer(network, s, state, blocked && s == first);
     const std::size_t width = std::size_t(simd::padded<T>(stages[s - 1].module->n_outputs()));
     errors_.emplace_back(width);
     curvatures_.emplace_back(running_ ? width : 0);
@@ -36,17 +80,21 @@ StreamingEngine<T>::StreamingEngine(Network<T>& network, RuleState<T>& state, bo
 }
 
 template <class T>
-std::size_t StreamingEngine<T>::add_layer(Network<T>& network, std::size_t s, RuleState<T>& state) {
+std::size_t OnlineEngine<T>::add_layer(Network<T>& network, std::size_t s, RuleState<T>& state,
+                                       bool blocked) {
   const Module<T>& module = *network.stages()[s].module;
   const Index start = network.stages()[s].start;
   const auto* follows = module_at<Activation<T>>(network, s + 1);
   const Sigmoid<T> sigmoid = follows ? follows->sigmoid() : Sigmoid<T>{Function::kIdentity, T(0)};
   T* theta = network.parameters();
-  const auto* dense = module_at<Dense<T>>(network, s);
   const auto* conv = module_at<Conv2D<T>>(network, s);
-  if (dense || (conv && conv->shape().is_dense())) {
-    const DenseSize size{module.n_inputs(), module.n_outputs(), dense ? dense->bias() : conv->bias()};
-    layers_.push_back(make_online_dense(size, sigmoid, theta, start, state, running_));
+  const auto size = dense_at(network, s);
+  if (blocked) {
+    auto layer = std::make_unique<BlockedDense<T>>(*size, sigmoid, theta, start, state);
+    blocked_ = layer.get();
+    layers_.push_back(std::move(layer));
+  } else if (size) {
+    layers_.push_back(make_online_dense(*size, sigmoid, theta, start, state, running_));
   } else if (conv) {
     const std::size_t above = s + (follows ? 2 : 1);
     const auto* pool = module_at<MaxPool2D<T>>(network, above);
@@ -67,27 +115,40 @@ std::size_t StreamingEngine<T>::add_layer(Network<T>& network, std::size_t s, Ru
 }
 
 template <class T>
-void StreamingEngine<T>::begin() {
+void OnlineEngine<T>::begin() {
   for (auto& layer : layers_) layer->begin();
 }
 
 template <class T>
-void StreamingEngine<T>::finish() {
+void OnlineEngine<T>::finish() {
   for (auto& layer : layers_) layer->finish();
 }
 
 template <class T>
-void StreamingEngine<T>::publish() {
+void OnlineEngine<T>::publish() {
   for (auto& layer : layers_) layer->publish();
 }
 
 template <class T>
-void StreamingEngine<T>::discard() {
+void OnlineEngine<T>::discard() {
   for (auto& layer : layers_) layer->discard();
 }
 
 template <class T>
-T StreamingEngine<T>::assess(const T* x, const T* t, T weight) {
+void OnlineEngine<T>::load(Feed<T>& feed, const Index* samples, Index rows) {
+  T* inputs = blocked_->clear();
+  T* x = fixed_.empty() ? inputs : below_[0].data();
+  feed.gather(rows, samples, x);
+  for (std::size_t s = 0; s < fixed_.size(); ++s) {
+    T* y = s + 1 == fixed_.size() ? inputs : below_[(s + 1) % 2].data();
+    fixed_[s]->forward(rows, network_.parameters(), x, y);
+    x = y;
+  }
+  blocked_->load(rows);
+}
+
+template <class T>
+T OnlineEngine<T>::assess(const T* x, const T* t, T weight) {
   for (auto& layer : layers_) {
     last_inputs_ = x;
     x = layer->forward(x);
@@ -98,7 +159,7 @@ T StreamingEngine<T>::assess(const T* x, const T* t, T weight) {
 }
 
 template <class T>
-void StreamingEngine<T>::learn(const T* t, T weight) {
+void OnlineEngine<T>::learn(const T* t, T weight) {
   AlignedVector<T>& e = errors_.back();
   AlignedVector<T>& c = curvatures_.back();
   if (running_) network_.loss().curvature(network_.n_outputs(), outputs_, t, c.data());
@@ -119,7 +180,7 @@ void StreamingEngine<T>::learn(const T* t, T weight) {
   }
 }
 
-template class StreamingEngine<float>;
-template class StreamingEngine<double>;
+template class OnlineEngine<float>;
+template class OnlineEngine<double>;
 
 }  // namespace ebp
