@@ -13,23 +13,9 @@ import warnings
 import ebp
 import numpy as np
 import pytest
+from commands import one_error, run, write_csv
 from ebp import cli, model_file
 from sklearn.datasets import load_iris
-
-
-def run(capsys, *arguments):
-    """Exit code, output and error stream of the command."""
-    code = cli.main([str(argument) for argument in arguments])
-    captured = capsys.readouterr()
-    return code, captured.out, captured.err
-
-
-def write_csv(path, header, rows, delimiter=","):
-    with open(path, "w", newline="") as file:
-        writer = csv.writer(file, delimiter=delimiter)
-        writer.writerow(header)
-        writer.writerows(rows)
-    return path
 
 
 @pytest.fixture
@@ -139,15 +125,6 @@ def test_a_new_table_may_differ(capsys, tmp_path, iris):
 
 
 # ---- errors --------------------------------------------------------------------------------------------
-
-
-def one_error(result, text):
-    code, out, err = result
-    assert code == 2
-    assert out == ""
-    assert err.startswith("ebp: error: ")
-    assert err.count("\n") == 1
-    assert text in err
 
 
 @pytest.mark.parametrize(

@@ -127,6 +127,19 @@ def test_diagonal_curvature_is_about_as_fast_as_the_best_single_rate(data_dir, t
     assert 0.7 < found[ratio] < 2
 
 
+def test_the_tricks_on_the_480_digits(data_dir, tmp_path):
+    picture, tables = tmp_path / "picture.png", tmp_path / "tables.md"
+    arguments = "--data", "digits480", "--seeds", 0, 1, "--epochs", 2, "--data-dir", data_dir
+    printed = run("tricks.py", *arguments, "--out", picture, "--markdown", tables)
+    rows = re.findall(r"^\| ([^|]+?) +\| [\d.]+ +\| +([\d.]+) ±", tables.read_text(), re.MULTILINE)
+    errors = {name: float(error) for name, error in rows}
+    assert errors["full recipe"] < 40
+    assert errors["batch learning"] > errors["full recipe"] + 10
+    assert errors["weights x 10"] > errors["full recipe"] + 20
+    assert "| 4.1 | stochastic learning is usually much faster than batch learning |" in printed
+    assert picture.read_bytes().startswith(PNG)
+
+
 def test_a_constant_rate_follows_a_switch(tmp_path):
     found = table("drift.py", tmp_path, "--streams", "digits", "--samples", 4000, "--seeds", 0)
     assert found["digits: batch / constant"] > 5

@@ -137,6 +137,25 @@ def test_auto_sees_no_picture_in_fewer_columns_than_64():
     assert InputNormalizer("auto").fit(X[:, 1:]).method_ == "standard"
 
 
+@pytest.mark.parametrize(("low", "high"), [(0, 1), (-1, 1), (-0.5, 0.5)])
+def test_auto_centres_columns_of_two_values(low, high):
+    X = np.where(np.random.default_rng(0).uniform(size=(200, 70)) < np.linspace(0.05, 0.95, 70), high, low)
+    X = X.astype(float)
+    weights = np.random.default_rng(1).uniform(size=200)
+    for dtype in (np.float64, np.float32):
+        normalizer = InputNormalizer("auto").fit(X.astype(dtype), sample_weight=weights)
+        assert normalizer.method_ == "center"
+        same(normalizer, InputNormalizer("center").fit(X.astype(dtype), sample_weight=weights))
+    X[0, 0] = (low + high) / 2
+    assert InputNormalizer("auto").fit(X).method_ == "global"
+    assert InputNormalizer("auto").fit(255 * np.where(X > 0, 1, 0)).method_ == "global"
+
+
+def test_auto_is_not_misled_by_two_rows():
+    X = np.random.default_rng(0).uniform(size=(2, 100))
+    assert InputNormalizer("auto").fit(X).method_ != "center"
+
+
 def test_auto_decides_once():
     pixels, table = load_digits().data[:, :6] + np.arange(6), correlated() * 10.0 ** np.arange(6)
     normalizer = InputNormalizer("auto").partial_fit(table).partial_fit(pixels)

@@ -12,6 +12,7 @@ from ebp import (
     rules,
     sampling,
     schedules,
+    tricks,
 )
 from ebp._core import version as __version__
 from ebp._show_versions import show_versions
@@ -47,4 +48,5 @@ __all__ = [
     "sampling",
     "schedules",
     "show_versions",
+    "tricks",
 ]

@@ -15,9 +15,10 @@ from typing import Any, NoReturn, TextIO
 import numpy as np
 from sklearn.model_selection import train_test_split
 
-from . import __version__, demo, model_file, show_versions, table
+from . import __version__, demo, model_file, show_versions, table, tricks
 from .classifier import MLPClassifier
 from .diagnosis import diagnose
+from .plotting._figure import require_matplotlib
 from .regressor import MLPRegressor
 
 EXIT_ERROR = 2
@@ -26,6 +27,9 @@ EXIT_BROKEN_PIPE = 141  # 128 + SIGPIPE
 
 # A layer beyond this is a slip of the finger: its weights alone would fill a computer's memory.
 MAX_UNITS = 1_000_000
+
+# Rows of a table that `ebp tricks` trains on some 500 times: a minute or two for a hundred hidden units.
+MAX_ROWS = 3000
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -84,6 +88,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_diagnose(commands)
     _add_train(commands)
     _add_predict(commands)
+    _add_tricks(commands)
     info = commands.add_parser("info", help="show versions, CPU and instruction-set level")
     info.set_defaults(run=lambda options: show_versions())
     return parser
@@ -140,6 +145,23 @@ def _add_predict(commands: Any) -> None:
     parser.add_argument("--out", metavar="FILE", help="CSV file to write (default: standard output)")
     parser.add_argument("--proba", action="store_true", help="add the probability of each class")
     parser.set_defaults(run=_run_predict)
+
+
+def _add_tricks(commands: Any) -> None:
+    parser = commands.add_parser("tricks", help="measure on a CSV table what each trick of the paper gains")
+    _add_table(parser)
+    parser.add_argument("--seeds", type=_count, default=5, metavar="N", help="repetitions; default: 5")
+    parser.add_argument("--epochs", type=_count, default=20, metavar="N", help="default: 20")
+    parser.add_argument("--seed", type=_seed, default=0, metavar="S", help="default: 0")
+    parser.add_argument(
+        "--max-rows", type=_count, default=MAX_ROWS, metavar="N",
+        help=f"of a larger table so many rows are drawn at random; default: {MAX_ROWS:,}",
+    )  # fmt: skip
+    parser.add_argument("--jobs", type=_count, default=1, metavar="N", help="processes; default: 1")
+    parser.add_argument("--json", action="store_true", help="print the numbers as JSON")
+    parser.add_argument("--plot", metavar="FILE.png", help="picture to write; needs matplotlib")
+    parser.add_argument("--quiet", action="store_true", help="no progress bar")
+    parser.set_defaults(run=_run_tricks)
 
 
 def _run_demo(options: argparse.Namespace) -> None:
@@ -223,6 +245,30 @@ def _score(model: Any, X: np.ndarray, y: np.ndarray, classify: bool) -> str:
     return f"held out    R^2 {r2}, root mean squared error {error:.4g} ({len(y)} rows)"
 
 
+def _run_tricks(options: argparse.Namespace) -> None:
+    if options.plot is not None:
+        _check_picture(options.plot, options.file)
+    _, X, y, classify = _read_table(options)
+    if len(y) > options.max_rows:
+        rows, _ = _split(y, 1 - options.max_rows / len(y), options.seed, stratify=classify)
+        print(f"ebp: {len(rows):,} of the {len(y):,} rows, drawn at random; see --max-rows", file=sys.stderr)
+        X, y = X[rows], y[rows]
+    found = tricks.ablation(
+        X,
+        y,
+        task="classification" if classify else "regression",
+        seeds=options.seeds,
+        max_iter=options.epochs,
+        hidden_layer_sizes=options.hidden,
+        n_jobs=options.jobs,
+        random_state=options.seed,
+        verbose=0 if options.quiet else 1,
+    )
+    print(json.dumps(found.to_dict(), indent=2) if options.json else found)
+    if options.plot is not None:
+        found.plot().savefig(options.plot, dpi=110)
+
+
 def _run_predict(options: argparse.Namespace) -> None:
     if options.out is not None:
         _check_output(options.out, [options.file, options.model])
@@ -244,17 +290,30 @@ def _run_predict(options: argparse.Namespace) -> None:
         writer.writerows(zip(*columns, strict=True))
 
 
-def _check_output(path: str, inputs: Sequence[str]) -> None:
+def _check_output(path: str, inputs: Sequence[str], option: str = "--out") -> None:
     """Refuse, before any work is done, a file that cannot be written or that holds one of the inputs."""
     path = os.path.abspath(path)
     folder = os.path.dirname(path)
     if not os.path.isdir(folder):
-        raise ValueError(f"--out: there is no folder {folder}")
+        raise ValueError(f"{option}: there is no folder {folder}")
     if os.path.isdir(path):
-        raise ValueError(f"--out must name a file; got the folder {path}")
+        raise ValueError(f"{option} must name a file; got the folder {path}")
     for name in inputs:
         if os.path.exists(path) and os.path.exists(name) and os.path.samefile(path, name):
-            raise ValueError(f"--out must name another file than the input {name}, which it would replace")
+            raise ValueError(f"{option} must name another file than the input {name}, which it would replace")
+
+
+def _check_picture(path: str, table_file: str) -> None:
+    """The same for a picture, which matplotlib must be there to write."""
+    _check_output(path, [table_file], "--plot")
+    try:
+        plt = require_matplotlib("ebp tricks --plot")
+    except ImportError as error:
+        raise ValueError(str(error)) from None
+    endings = sorted(plt.figure().canvas.get_supported_filetypes())
+    plt.close()
+    if os.path.splitext(path)[1][1:].lower() not in endings:
+        raise ValueError(f"--plot must end in one of {', '.join(endings)}; got {path!r}")
 
 
 @contextlib.contextmanager

@@ -159,7 +159,7 @@ def diagnose(
         raise ValueError(f"[diagnose] max_samples must be an integer >= 2; got {max_samples!r}")
     rng = generator(random_state)
     if estimator is None:
-        estimator = _default_estimator(targets)
+        estimator = default_estimator(targets, "diagnose")
     fitted = hasattr(checked_estimator(estimator, "diagnose"), "network_")
     if not fitted:
         estimator = _prepared(estimator, X, y, rng)
@@ -232,7 +232,8 @@ def _checked_data(X: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
     return inputs, targets
 
 
-def _default_estimator(y: np.ndarray) -> Any:
+def default_estimator(y: np.ndarray, owner: str) -> Any:
+    """The estimator that suits `y`; `owner` is the caller, for the message."""
     kind = type_of_target(y, input_name="y")
     numeric = y.dtype.kind in "iuf"
     if (
@@ -246,7 +247,7 @@ def _default_estimator(y: np.ndarray) -> Any:
     if kind in ("continuous", "continuous-multioutput"):
         return MLPRegressor()
     raise ValueError(
-        f"[diagnose] y must be labels or values, one a sample, unless an estimator is given; got {kind}"
+        f"[{owner}] y must be labels or values, one a sample, unless an estimator is given; got {kind}"
     )
 
 

@@ -20,7 +20,8 @@ _INTEGERS = (int, np.integer)
 # The smallest pictures in use are 8 by 8. A table of fewer columns whose ranges agree has most likely been
 # scaled column by column, so that the ranges tell nothing: bench/defaults.py, thyroid and building (21 and 14
 # columns), where "standard" is better by 3.3 points of accuracy and 2.6 of R^2; census_house, where it is
-# worse by 2.2, is the exception.
+# worse by 2.2, is the exception. Columns of two values have no scale that would tell: gene, "center" 91.1 %,
+# "standard" 90.1 %, "global" 87.2 %; binary pixels of MNIST 92.4, 90.7, 92.0 %.
 FEWEST_PIXELS = 64
 _NUMBERS = (int, float, np.integer, np.floating)
 
@@ -44,9 +45,10 @@ class InputNormalizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
           scale each to variance 1, (34). Covariance of the output: identity.
         - "zca": as "decorrelate", then rotate back, so that each output stays close to its own column.
         - "minmax": map the range of each column to [-1, 1].
-        - "auto": "global" for what may be a picture, 64 columns or more, if more than half of those that vary
-          have a range of at least half of the overall range (largest minus smallest value of all); else
-          "standard". Decided at the first `fit` or `partial_fit`.
+        - "auto": "standard" for fewer than 64 columns. For more, which may be a picture or coded categories:
+          "center" if all columns that vary hold the same two values, within -1 and 1; else "global" if more
+          than half of them have a range of at least half of the overall range (largest minus smallest value
+          of all); else "standard". Decided at the first `fit` or `partial_fit`.
     eps : float, default=1e-8
         What counts as zero. A column is constant if its range is at most `eps` times its largest absolute
         value (never less than a few roundings of the data type); it gets scale 1, hence output 0. A
@@ -270,9 +272,15 @@ class InputNormalizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         varying = ~moments.constant(self.eps)
         if len(varying) < FEWEST_PIXELS or not varying.any():
             return "standard"
-        ranges = (moments.high - moments.low)[varying]
+        low, high, mean = moments.low[varying], moments.high[varying], moments.mean[varying]
+        alike = (low == low[0]).all() and (high == high[0]).all()
+        # No values between the same limits and of the same mean vary more than those at the limits alone.
+        most = (high - mean) * (mean - low)
+        two_valued = alike and (moments.variance[varying] > (1 - 1e-6) * most).all()
+        if two_valued and max(-low[0], high[0]) <= 1:
+            return "center"
         overall = moments.high.max() - moments.low.min()
-        return "global" if np.mean(ranges >= 0.5 * overall) > 0.5 else "standard"
+        return "global" if np.mean(high - low >= 0.5 * overall) > 0.5 else "standard"
 
     def _check_parameters(self, where: str) -> None:
         if not isinstance(self.method, str) or self.method not in METHODS:
