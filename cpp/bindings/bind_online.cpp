@@ -112,7 +112,7 @@ class BoundTrainer {
   py::tuple train(const Array<T>& x, const Array<T>& t, const Array<Index>& order,
                   const std::variant<Index, Array<Index>>& batches, const Optional<double>& rates,
                   const Optional<T>& weights, const Optional<T>& shift, const Optional<T>& factor,
-                  const std::string& engine, const py::object& callback) {
+                  const std::string& engine, int n_threads, const py::object& callback) {
     const Samples<T> samples = samples_of(guarded_.network(), x, t, weights, shift, factor);
     checked_order(order, x.shape(0));
     const Index *indices = order.data(), n = order.size();
@@ -122,12 +122,13 @@ class BoundTrainer {
     Array<double> losses(order.size());
     double* to = losses.mutable_data();
     const EngineKind kind = engine_of(engine);
+    require(n_threads >= 1, "train_online", "n_threads must be at least 1", n_threads);
     Outcome outcome;
     {
       typename GuardedNetwork<T>::Exclusive exclusive(guarded_, "train_online");
       py::gil_scoped_release release;
-      outcome =
-          trainer_.train(samples, indices, n, checked, epsilons, to, progress_of(callback), Signals(), kind);
+      outcome = trainer_.train(samples, indices, n, checked, epsilons, to, progress_of(callback), Signals(),
+                               kind, n_threads);
     }
     losses.resize({outcome.n_samples});
     return py::make_tuple(losses, outcome.n_samples, name_of(outcome.status));
@@ -190,7 +191,8 @@ void bind_trainer(py::module_& m, const char* name) {
       .def("train", &B::train, py::arg("x").noconvert(), py::arg("t").noconvert(),
            py::arg("order").noconvert(), "batches"_a = 1, py::arg("rates").noconvert() = py::none(),
            py::arg("weights").noconvert() = py::none(), py::arg("shift").noconvert() = py::none(),
-           py::arg("factor").noconvert() = py::none(), "engine"_a = "auto", "callback"_a = py::none())
+           py::arg("factor").noconvert() = py::none(), "engine"_a = "auto", "n_threads"_a = 1,
+           "callback"_a = py::none())
       .def("engine", &B::engine, "engine"_a)
       .def("learn_one", &B::learn_one, "x"_a, "t"_a)
       .def("set_learning_rate", &B::set_learning_rate, "learning_rate"_a)

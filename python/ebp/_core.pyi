@@ -180,6 +180,7 @@ class Trainer32:
         shift: NDArray[np.float32] | None = None,
         factor: NDArray[np.float32] | None = None,
         engine: str = "auto",
+        n_threads: int = 1,
         callback: Callable[[int, float], object] | None = None,
     ) -> tuple[NDArray[np.float64], int, str]: ...
     def engine(self, engine: str) -> str: ...
@@ -306,6 +307,7 @@ class Trainer64:
         shift: NDArray[np.float64] | None = None,
         factor: NDArray[np.float64] | None = None,
         engine: str = "auto",
+        n_threads: int = 1,
         callback: Callable[[int, float], object] | None = None,
     ) -> tuple[NDArray[np.float64], int, str]: ...
     def engine(self, engine: str) -> str: ...

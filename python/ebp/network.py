@@ -13,6 +13,7 @@ import numpy as np
 from ebp import _initialization
 from ebp._arrays import as_rows, checked_axes, checked_order, checked_weights
 from ebp._blas import one_blas_thread
+from ebp._checks import check_number
 from ebp._feed_forward import FeedForward
 from ebp._rbf import initialize_rbf
 from ebp._summary import summary_table
@@ -126,7 +127,9 @@ class Network(FeedForward):
             holds; it must be dense, and `rule` an `SGD` or an `SDLM` with granularity "unit" and refresh
             "epoch". "auto" takes what is faster.
         n_threads : int, default=1
-            Only 1 is available.
+            Threads that share the work of every single update: the units of a dense layer, if it is large. They
+            wait for each other several times a sample, in a loop, so that there should be no more of them than
+            idle processors. Results are the same bits for the same number, and differ by rounding otherwise.
         callback : callable, default=None
             Called every few milliseconds of work (after each batch, if that takes longer), at the same
             presentations in every run, as ``callback(n_done, mean_loss)``; a true result stops the training.
@@ -156,10 +159,7 @@ class Network(FeedForward):
             raise ValueError(f"[train_online] engine must be one of {', '.join(_ENGINES)}; got {engine!r}")
         if callback is not None and not callable(callback):
             raise TypeError(f"[train_online] callback must be callable; got {callback!r}")
-        if n_threads != 1:
-            raise ValueError(
-                f"[train_online] n_threads must be 1; got {n_threads!r}"
-            )
+        check_number("train_online", "n_threads", n_threads, 1, integer=True)
         trainer = rule._bind(self)
         shift, factor = self._transform(input_transform)
         width = self.n_inputs if shift is None else len(shift)
@@ -178,6 +178,7 @@ class Network(FeedForward):
                 shift=shift,
                 factor=factor,
                 engine=engine,
+                n_threads=n_threads,
                 callback=callback,
             )
         rule._n_presented += n_samples

@@ -104,7 +104,7 @@ InputNormalizer, default="auto"
         How the updates are carried out, see `Network.train_online`; "blocked" needs a dense first layer and
         the solver "sgd" or "sdlm", which then has a rate for every unit.
     n_threads : int, default=1
-        Only 1 is available.
+        Threads that share the work of every single update, see `Network.train_online`.
     warm_start : bool, default=False
         Continue from the weights of the last `fit`. Then, as in `partial_fit`, hidden_layer_sizes,
         activation, out_activation, loss, targets, twist and dtype must stay; normalize and weight_init,

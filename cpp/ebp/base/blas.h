@@ -53,6 +53,18 @@ class Installed {
 template <class T>
 void gemm(Op op_a, Op op_b, Index m, Index n, Index k, const T* a, const T* b, T beta, T* c);
 
+// A part of a matrix: its rows are `stride` apart.
+template <class T>
+struct Strided {
+  T* data;
+  Index stride;
+};
+
+// The same for parts of matrices.
+template <class T>
+void gemm(Op op_a, Op op_b, Index m, Index n, Index k, Strided<const T> a, Strided<const T> b, T beta,
+          Strided<T> c);
+
 // The lower triangle of C (n, n) = A'A + beta C, where A is (k, n); the rest of C stays as it is.
 template <class T>
 void syrk(Index n, Index k, const T* a, T beta, T* c);

@@ -1,6 +1,7 @@
 #include "ebp/online/blocked_dense.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "ebp/base/blas.h"
 
@@ -34,25 +35,28 @@ inline __attribute__((always_inline)) void add_tile(Index updates, Index o, cons
 }
 
 template <int kCount, class T>
-void add_rows(Index updates, Index o, const T* gram, Index stride, const T* steps, T* to) {
+void add_rows(Index updates, const Range& units, Index o, const T* gram, Index stride, const T* steps,
+              T* to) {
   constexpr int kPacks = 3;
   constexpr Index kWidth = kPacks * simd::kLanes<T>;
-  Index j = 0;
-  for (; j + kWidth <= o; j += kWidth)
+  Index j = units.first;
+  for (; j + kWidth <= units.last; j += kWidth)
     add_tile<kCount, kPacks>(updates, o, gram, stride, steps, to, j, simd::AllLanes<T>{});
-  simd::for_lanes<T>(o - j, [&](Index k, auto lanes) {
+  simd::for_lanes<T>(units.last - j, [&](Index k, auto lanes) {
     add_tile<kCount, 1>(updates, o, gram, stride, steps, to, j + k, lanes);
   });
 }
 
-// to (rows, o) += gram (rows, updates) steps (updates, o), for few updates; rows of gram are `stride` apart.
+// to (rows, o) += gram (rows, updates) steps (updates, o) for some units and few updates; rows of gram are
+// `stride` apart.
 template <class T>
-void add_steps(Index rows, Index updates, Index o, const T* gram, Index stride, const T* steps, T* to) {
+void add_steps(Index rows, Index updates, const Range& units, Index o, const T* gram, Index stride,
+               const T* steps, T* to) {
   constexpr int kCount = 4;
   Index r = 0;
   for (; r + kCount <= rows; r += kCount)
-    add_rows<kCount>(updates, o, gram + r * stride, stride, steps, to + r * o);
-  for (; r < rows; ++r) add_rows<1>(updates, o, gram + r * stride, stride, steps, to + r * o);
+    add_rows<kCount>(updates, units, o, gram + r * stride, stride, steps, to + r * o);
+  for (; r < rows; ++r) add_rows<1>(updates, units, o, gram + r * stride, stride, steps, to + r * o);
 }
 
 }  // namespace
@@ -91,31 +95,70 @@ T* BlockedDense<T>::clear() {
 }
 
 template <class T>
+template <class Body>
+void BlockedDense<T>::in_parts(const Body& body) {
+  const int parts = team_->size();
+  team_->run([this, &body, parts](int part) {
+    const blas::Installed large_products;
+    body(share_of(size_.n_outputs, part, parts, simd::kLanes<T>), part);
+  });
+}
+
+template <class T>
 void BlockedDense<T>::load(Index rows) {
-  const blas::Installed large_products;
-  const Index i = size_.n_inputs, o = size_.n_outputs;
   rows_ = rows;
   row_ = sub_block_ = 0;
+  in_parts([this](const Range& units, int part) {
+    load_units(units);
+    load_gram(part, team_->size());
+  });
+}
+
+template <class T>
+void BlockedDense<T>::load_units(const Range& units) {
   using enum blas::Op;
-  blas::gemm(kPlain, kTransposed, rows, o, i, x_.data(), weights_, T(0), z_.data());
-  if (moves()) blas::gemm(kPlain, kTransposed, rows, o, i, x_.data(), memory_.velocity, T(0), u_.data());
-  stride_ = rows;
-  blas::gram(rows, i, x_.data(), gram_.data());
+  const Index i = size_.n_inputs, o = size_.n_outputs;
+  const auto totals = [&](const T* weights, T* to) {
+    blas::gemm<T>(kPlain, kTransposed, rows_, units.size(), i, {x_.data(), i}, {weights + units.first * i, i},
+                  T(0), {to + units.first, o});
+  };
+  totals(weights_, z_.data());
+  if (moves()) totals(memory_.velocity, u_.data());
+}
+
+// Rows of a triangle of about equal areas, as rectangles that reach a little beyond it.
+template <class T>
+void BlockedDense<T>::load_gram(int part, int parts) {
+  const Index i = size_.n_inputs;
+  if (parts == 1) {
+    stride_ = rows_;
+    return blas::gram(rows_, i, x_.data(), gram_.data());
+  }
+  stride_ = kRows;
+  const auto bound = [&](int k) { return Index(double(rows_) * std::sqrt(double(k) / parts) + 0.5); };
+  const Index first = bound(part), last = bound(part + 1);
+  blas::gemm<T>(blas::Op::kPlain, blas::Op::kTransposed, last - first, last, i, {x_.data() + first * i, i},
+                {x_.data(), i}, T(0), {gram_.data() + first * stride_, stride_});
 }
 
 template <class T>
 void BlockedDense<T>::finish() {
-  const Index i = size_.n_inputs, o = size_.n_outputs, updates = row_;
+  const Index updates = row_;
   rows_ = row_ = 0;
-  if (updates == 0) return;
-  const blas::Installed large_products;
+  if (updates > 0) in_parts([=, this](const Range& units, int) { finish_units(units, updates); });
+}
+
+template <class T>
+void BlockedDense<T>::finish_units(const Range& units, Index updates) {
+  const Index i = size_.n_inputs, o = size_.n_outputs;
   const auto add_updates = [&](const AlignedVector<T>& steps, T* to) {
     using enum blas::Op;
-    blas::gemm(kTransposed, kPlain, o, i, updates, steps.data(), x_.data(), T(1), to);
+    blas::gemm<T>(kTransposed, kPlain, units.size(), i, updates, {steps.data() + units.first, o},
+                  {x_.data(), i}, T(1), {to + units.first * i, i});
   };
   if (plain()) return add_updates(steps_, weights_);
-  compute_course(0, updates);
-  for (Index j = 0; j < o; ++j) {
+  compute_course(units, 0, updates);
+  for (Index j = units.first; j < units.last; ++j) {
     const std::size_t unit = std::size_t(j);
     T *w = weights_ + j * i, *v = moves() ? memory_.velocity + j * i : nullptr;
     const T w_from_w = course_.z_from_z[unit], w_from_v = course_.z_from_u[unit];
@@ -162,7 +205,7 @@ void BlockedDense<T>::backward(const T* e, const T*, T*, T*) {
   ++row_;
   follow_in_sub_block(c, step);
   if (row_ == sub_block_ + kSubBlock) {
-    follow_behind_sub_block();
+    if (row_ < rows_) in_parts([this](const Range& units, int) { follow_behind_sub_block(units); });
     sub_block_ = row_;
   }
 }
@@ -207,40 +250,42 @@ void BlockedDense<T>::follow_in_sub_block(const online::Constants<T>& c, const T
 
 // The updates of the sub-block, in the totals of all samples behind it.
 template <class T>
-void BlockedDense<T>::follow_behind_sub_block() {
+void BlockedDense<T>::follow_behind_sub_block(const Range& units) {
   const Index o = size_.n_outputs, behind = rows_ - row_, updates = row_ - sub_block_;
-  if (behind == 0) return;
   T *z = z_.data() + row_ * o, *u = moves() ? u_.data() + row_ * o : nullptr;
   const T* gram = gram_.data() + row_ * stride_ + sub_block_;
   const auto add = [&](const AlignedVector<T>& steps, T* to) {
-    add_steps(behind, updates, o, gram, stride_, steps.data() + sub_block_ * o, to);
+    add_steps(behind, updates, units, o, gram, stride_, steps.data() + sub_block_ * o, to);
   };
   if (plain()) return add(steps_, z);
-  compute_course(sub_block_, row_);
+  compute_course(units, sub_block_, row_);
   const Course& course = course_;
-  for (Index s = 0; s < behind; ++s, z += o, u += u ? o : 0)
-    simd::for_lanes<T>(o, [&](Index j, auto lanes) {
-      const Pack<T> total = lanes.load(z + j), z_from_z = lanes.load(course.z_from_z.data() + j);
-      if (!u) return lanes.store(z + j, z_from_z * total);
-      const Pack<T> velocity = lanes.load(u + j);
-      lanes.store(z + j, z_from_z * total + lanes.load(course.z_from_u.data() + j) * velocity);
-      lanes.store(u + j, lanes.load(course.u_from_z.data() + j) * total +
-                             lanes.load(course.u_from_u.data() + j) * velocity);
+  for (Index s = 0; s < behind; ++s)
+    simd::for_lanes<T>(units.size(), [&, first = units.first](Index k, auto lanes) {
+      const Index j = first + k;
+      T *totals = z + s * o + j, *velocities = u ? u + s * o + j : nullptr;
+      const Pack<T> total = lanes.load(totals), z_from_z = lanes.load(course.z_from_z.data() + j);
+      if (!velocities) return lanes.store(totals, z_from_z * total);
+      const Pack<T> velocity = lanes.load(velocities);
+      lanes.store(totals, z_from_z * total + lanes.load(course.z_from_u.data() + j) * velocity);
+      lanes.store(velocities, lanes.load(course.u_from_z.data() + j) * total +
+                                  lanes.load(course.u_from_u.data() + j) * velocity);
     });
-  add(course.z_steps, z_.data() + row_ * o);
-  if (u) add(course.u_steps, u_.data() + row_ * o);
+  add(course.z_steps, z);
+  if (u) add(course.u_steps, u);
 }
 
 // From the last update back to the first: what comes after an update changes what it did. An update takes (z,
 // u) of a unit to M (z, u) + b step, with the M and b of `Inertia` and of decay.
 template <class T>
-void BlockedDense<T>::compute_course(Index first, Index last) {
+void BlockedDense<T>::compute_course(const Range& units, Index first, Index last) {
   const online::Constants<T> c = state_.constants();
   const auto& [momentum, gain, through, past] = c.inertia;
   const T now = through * gain + past;
   const Index o = size_.n_outputs;
   Course& course = course_;
-  simd::for_lanes<T>(o, [&](Index j, auto lanes) {
+  simd::for_lanes<T>(units.size(), [&](Index unit, auto lanes) {
+    const Index j = units.first + unit;
     const Pack<T> one = simd::broadcast(T(1)), zero{};
     Pack<T> z_from_z = one, z_from_u = zero, u_from_z = zero, u_from_u = one;
     const Pack<T> decay = c.decay * simd::load(factors_.data() + j);

@@ -36,6 +36,7 @@ class BlockedDense final : public OnlineLayer<T> {
   // Samples of the block that are still to come.
   Index remaining() const { return rows_ - row_; }
 
+  void use(Team& team) override { team_ = &team; }
   void begin() override;
   void finish() override;
   void publish() override {}
@@ -57,12 +58,20 @@ class BlockedDense final : public OnlineLayer<T> {
   bool plain() const { return !moves() && !decays(); }
   void update_bias(const online::Constants<T>& c, const T* step);
   void follow_in_sub_block(const online::Constants<T>& c, const T* step);
-  void follow_behind_sub_block();
-  void compute_course(Index first, Index last);
+  void load_gram(int part, int parts);
+  // What follows concerns some of the units, (first, last) of o, each of which goes its own way.
+  void load_units(const Range& units);
+  void finish_units(const Range& units, Index updates);
+  void follow_behind_sub_block(const Range& units);
+  void compute_course(const Range& units, Index first, Index last);
+  // Calls body(units, part) for all units, in as many parts as there are threads.
+  template <class Body>
+  void in_parts(const Body& body);
 
   DenseSize size_;
   Sigmoid<T> sigmoid_;
   RuleState<T>& state_;
+  Team* team_ = nullptr;
   T* weights_;  // (o, i) and bias (o), like the vectors of the memory
   online::Memory<T> memory_;
   AlignedVector<T> x_, z_, u_;  // (B, i), (B, o), (B, o); u_ is empty without momentum

@@ -115,6 +115,11 @@ std::size_t OnlineEngine<T>::add_layer(Network<T>& network, std::size_t s, RuleS
 }
 
 template <class T>
+void OnlineEngine<T>::use(Team& team) {
+  for (auto& layer : layers_) layer->use(team);
+}
+
+template <class T>
 void OnlineEngine<T>::begin() {
   for (auto& layer : layers_) layer->begin();
 }

@@ -28,6 +28,7 @@ class OnlineEngine {
   static bool should_block(const Network<T>& network, const RuleOptions& options);
 
   // The calls of OnlineLayer of the same names, for all layers.
+  void use(Team& team);
   void begin();
   void finish();
   void publish();

@@ -37,7 +37,8 @@ const char* name_of(Status status) {
 template <class T>
 struct Trainer<T>::Run {
   Run(const Network<T>& network, const Samples<T>& samples, const Index* order, Index n,
-      const Batches& batches, const double* rates, double* losses, bool blocked, const Pulse& pulse)
+      const Batches& batches, const double* rates, double* losses, bool blocked, Team& team,
+      const Pulse& pulse)
       : samples(samples),
         feed(samples, network.n_inputs()),
         order(order),
@@ -46,6 +47,7 @@ struct Trainer<T>::Run {
         rates(rates),
         losses(losses),
         blocked(blocked),
+        team(team),
         pulse(pulse) {}
 
   const Samples<T>& samples;
@@ -56,6 +58,7 @@ struct Trainer<T>::Run {
   const double* rates;
   double* losses;
   bool blocked;
+  Team& team;
   const Pulse& pulse;
   Index done = 0;
   Index updates = 0;
@@ -160,12 +163,13 @@ RuleState<T>& Trainer<T>::state() {
 
 // The engine's own curvature is given back before anything is changed under it.
 template <class T>
-void Trainer<T>::activate(bool running, bool blocked) {
+void Trainer<T>::activate(bool running, bool blocked, Team& team) {
   if (!engine_ || engine_->running() != running || engine_->blocked() != blocked) {
     if (engine_ && !stale_) engine_->publish();
     engine_ = std::make_unique<OnlineEngine<T>>(network_, state_, running, blocked);
     stale_ = true;
   }
+  engine_->use(team);
   if (!stale_) return;
   state_.refresh_factors();
   engine_->begin();
@@ -303,7 +307,7 @@ void Trainer<T>::restore(const AlignedVector<T>& parameters) {
 template <class T>
 bool Trainer<T>::present_some(Run& run, Index end) {
   if (run.batch_size() == 1) {
-    activate(state_.options.running(), run.blocked);
+    activate(state_.options.running(), run.blocked, run.team);
     return present_singly(run, end);
   }
   run.make_blocks(network_, state_);
@@ -349,10 +353,11 @@ Outcome Trainer<T>::present_all(Run& run, const Progress& progress) {
 template <class T>
 Outcome Trainer<T>::train(const Samples<T>& samples, const Index* order, Index n, const Batches& batches,
                           const double* rates, double* losses, const Progress& progress, const Pulse& pulse,
-                          EngineKind kind) {
+                          EngineKind kind, int n_threads) {
   const blas::Serial serial;
+  Team team(n_threads);
   const bool blocked = chosen(kind) == EngineKind::kBlocked;
-  Run run(network_, samples, order, n, batches, rates, losses, blocked, pulse);
+  Run run(network_, samples, order, n, batches, rates, losses, blocked, team, pulse);
   state();
   if (state_.options.sdlm() && !(state_.options.running() && state_.measured)) measure_curvature(run);
   return present_all(run, progress);
@@ -374,7 +379,7 @@ T Trainer<T>::learn_one(const T* x, const T* t) {
   const blas::Serial serial;
   const SdlmOptions* sdlm = state_.options.sdlm();
   const bool ready = !sdlm || begin_running(x, t);
-  activate(sdlm != nullptr, false);
+  activate(sdlm != nullptr, false, alone_);
   const T loss = engine_->assess(x, t, T(1));
   if (!ready || !std::isfinite(loss)) return loss;
   T size = 0;
