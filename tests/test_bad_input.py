@@ -59,8 +59,8 @@ def test_non_finite_y(estimator, value):
         (np.full(60, np.inf), "sample_weight contains infinity"),
         (np.full(60, -1.0), "sample_weight must be >= 0; got -1.0"),
         (np.zeros(60), "(at least one non-zero number|must have a positive weight)"),
-        (np.ones(59), r"sample_weight.shape == \(59,\), expected \(60,\)"),
-        (np.ones((60, 1)), "Sample weights must be 1D"),
+        (np.ones(59), r"sample_weight must have shape \(60,\); got \(59,\)"),
+        (np.ones((60, 1)), r"sample_weight must have shape \(60,\); got \(60, 1\)"),
     ],
 )
 def test_bad_weights(estimator, weights, message):

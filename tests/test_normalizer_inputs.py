@@ -154,7 +154,7 @@ def test_bad_eps(eps):
     [
         (np.ones(299), r"shape \(300,\); got \(299,\)"),
         (np.ones((300, 1)), r"shape \(300,\); got \(300, 1\)"),
-        (np.r_[-1.0, np.ones(299)], "negative; got -1.0"),
+        (np.r_[-1.0, np.ones(299)], ">= 0; got -1.0"),
         (np.zeros(300), "all zero"),
         (np.full(300, np.nan), "NaN"),
         (np.full(300, np.inf), "infinity"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import warnings
 
 import ebp
 import numpy as np
@@ -12,6 +13,7 @@ from ebp._rates import automatic_step
 from reference_rules import adagrad, adam, murata, rmsprop
 from sklearn.base import clone
 from sklearn.datasets import load_iris
+from sklearn.exceptions import ConvergenceWarning
 from tables import blobs
 
 pytestmark = pytest.mark.filterwarnings(
@@ -180,11 +182,85 @@ def test_copies_and_files_keep_solver_and_centring(solver, tmp_path):
 
 
 def test_an_automatic_rate_too_large_for_a_part_is_lowered_at_once():
-    # inputs with rare large values, where single samples bend far more than their mean
     X, y = blobs(300)
     model = ebp.MLPRegressor((3,), solver="sgd", random_state=0).partial_fit(X, y)
-    assert model.eta_ < 0.5 / model.lambda_max_ * 0.3
     assert model.loss_ < 10 * np.var(y)
     assert model.t_ == 300
+    assert model._rule.learning_rate < 0.3 * 0.5 / model.lambda_max_
     given = clone(model).set_params(learning_rate_init=0.5 / model.lambda_max_).partial_fit(X, y)
     assert given.loss_ > 1000 * model.loss_
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("width", [10, 100])
+@pytest.mark.parametrize("solver", [name for name in ONLINE_SOLVERS if name != "rprop"])
+def test_streams_of_single_samples_begin_with_a_rate_that_holds(solver, width):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(300, 5))
+    y = X @ np.arange(5.0)
+    model = ebp.MLPRegressor((width,), solver=solver, random_state=0)
+    with warnings.catch_warnings():
+        if solver in ("adam", "rmsprop", "adagrad"):  # whose first steps are of full length
+            warnings.simplefilter("ignore", ConvergenceWarning)
+        for row in range(300):
+            model.partial_fit(X[row : row + 1], y[row : row + 1])
+    assert model.score(X, y) > 0.85
+    assert model.eta_ > 1e-4
+
+
+def faulty_stream(model, fault, n=60):
+    """A regression in chunks of 100 rows, the 15th of which has a fault."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(100 * n, 5))
+    y = np.sin(X[:, 0]) + X[:, 1] / 2
+    wrong_X, wrong_y = X.copy(), y.copy()
+    fault(wrong_X[1550:1551], wrong_y[1550:1551])
+    for part in np.split(np.arange(100 * n), n):
+        model.partial_fit(wrong_X[part], wrong_y[part])
+    return model.score(X, y)
+
+
+@pytest.mark.parametrize("value", [1e2, 1e4, 1e6])
+def test_an_outlier_spoils_neither_weights_nor_rate(value):
+    model = ebp.MLPRegressor((20,), random_state=0)
+
+    def fault(x, y):
+        y[:] = value
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        assert faulty_stream(model, fault) > 0.9
+    assert model.eta_ == 5e-3
+    assert model._rule.learning_rate == 5e-3
+
+
+def test_rows_that_cannot_be_learnt_cost_nothing_but_themselves():
+    model = ebp.MLPRegressor((20,), random_state=0)
+
+    def fault(x, y):
+        x[:] = 1e25
+
+    with pytest.warns(ConvergenceWarning, match="diverged at learning rate 0.005"):
+        assert faulty_stream(model, fault, 30) > 0.9
+    assert (model.t_, model.eta_) == (2900, 5e-3)
+
+
+def test_murata_needs_no_finite_gradient_to_begin():
+    X, y = data()
+    model = ebp.MLPClassifier(
+        (10,), normalize=None, solver="murata", activation="relu", out_activation="identity", dtype="float32"
+    )
+    with pytest.warns(ConvergenceWarning, match="diverged"):
+        model.fit(X * 1e25, y)
+    assert np.isfinite(model.network_.parameters).all()
+
+
+def test_weights_of_zero_are_no_samples():
+    X, y = data()
+    model = ebp.MLPClassifier((5,), random_state=0).partial_fit(X, y, classes=np.unique(y))
+    before = model.network_.parameters.copy()
+    model.partial_fit(X[:2], y[:2], sample_weight=[0.0, 0.0])
+    assert np.array_equal(model.network_.parameters, before)
+    assert model.t_ == len(X)
+    with pytest.raises(ValueError, match=r"\[MLPClassifier\] some sample must have a positive weight"):
+        clone(model).fit(X, y, sample_weight=np.zeros(len(X)))

@@ -288,42 +288,54 @@ class OnlineEstimator(PreparedEstimator):
         self.eta_ = self._rate
 
     def _learn_chunk(self, data: TrainingData) -> None:
-        """Present the rows; an automatic rate that proves too large is quartered, and the rows come again."""
+        """Present the rows; if an automatic rate proves too large, the rows come again at a quarter of it.
+
+        A rate that has served before is not to blame for what happens now: the next call has it back.
+        """
         network, automatic = self.network_, isinstance(self.learning_rate_init, str)
-        before = network.parameters.copy()
+        before, usual, proven = network.parameters.copy(), self._rate, self.t_ >= STREAM_STATISTICS
         for attempt in range(RESTARTS + 1):
             drawn = self._orders(data)
             if isinstance(drawn, EmphasizedOrders):
                 drawn.measure(network)
             loss, n_presented = present(self, network, data, self._rule, drawn, self._batch_size(data))
-            if not self._exploded(loss, data, before):
+            failed = self._failed(loss, data, before)
+            if not failed:
                 break
             network.parameters[:] = before
             self._rule = None
-            failed = self._rate
-            self._rate *= RESTART_FACTOR  # a given rate is set anew by the next call
             if not automatic or attempt == RESTARTS:
-                warn_of("diverged", self._name, failed)
-                return
+                break
+            self._rate *= RESTART_FACTOR
             self._update_rule(data)
+        if failed or proven:
+            self._rate = usual
+        if failed:
+            warn_of("diverged", self._name, usual)
+            return
         self.t_ += n_presented
         self.n_iter_ += 1
         self.loss_ = loss
         self.best_loss_ = min(self.best_loss_, loss)
         self.learning_rates_ = _rates_of(self._rule, network)
 
-    def _exploded(self, loss: float, data: TrainingData, before: np.ndarray) -> bool:
-        """Whether learning the rows has failed: by NaN, or an automatic rate by losses out of proportion."""
-        few = len(data.rows) < RUNNING_BELOW  # whose losses may be anything
-        if math.isnan(loss) or few or not isinstance(self.learning_rate_init, str):
+    def _failed(self, loss: float, data: TrainingData, before: np.ndarray) -> bool:
+        """Whether the rows were not learnt: by NaN, or at an automatic rate by losses that have exploded.
+
+        Those of most rows count, since an outlier has a large loss whatever happens to the weights.
+        """
+        if math.isnan(loss) or not isinstance(self.learning_rate_init, str):
             return math.isnan(loss)
-        if loss <= EXPLOSION * constant_loss(data.T, None, self.network_.loss_function):
+        known = math.isfinite(self.loss_)
+        usual = self.loss_ if known else constant_loss(data.T, None, self.network_.loss_function)
+        if loss <= EXPLOSION * usual:
             return False
-        after = self.network_.parameters.copy()
+        monitor, after = Monitor(self.network_, data, self._name), self.network_.parameters.copy()
+        losses = [np.median(monitor.losses())]
         self.network_.parameters[:] = before
-        usual = Monitor(self.network_, data, self._name).loss()
+        losses.append(np.median(monitor.losses()))
         self.network_.parameters[:] = after
-        return loss > EXPLOSION * usual
+        return bool(losses[0] > EXPLOSION * losses[1])
 
     # ---- after training -----------------------------------------------------------------------------
 

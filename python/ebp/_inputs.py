@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from numbers import Real
 from typing import Any
 
 import numpy as np
+from sklearn.utils.validation import check_array
 
 CHUNK = 1 << 18  # numbers normalised at a time, in float64
 RESERVE = 1e6  # distance from the largest number of a type; rows may lie so many scales from their mean
@@ -28,6 +30,20 @@ def accepted_dtypes(X: Any) -> list[type]:
     ):
         return [np.float32, np.float64]
     return [np.float64, np.float32]
+
+
+def checked_sample_weight(owner: str, sample_weight: Any, n_samples: int) -> np.ndarray | None:
+    """Weights (n_samples,), finite and >= 0, in float64; a number stands for all samples, None stays None."""
+    if sample_weight is None:
+        return None
+    if isinstance(sample_weight, Real):
+        sample_weight = np.full(n_samples, sample_weight, np.float64)
+    weights = check_array(sample_weight, ensure_2d=False, dtype=np.float64, input_name="sample_weight")
+    if weights.shape != (n_samples,):
+        raise ValueError(f"[{owner}] sample_weight must have shape ({n_samples},); got {weights.shape}")
+    if weights.min() < 0:
+        raise ValueError(f"[{owner}] sample_weight must be >= 0; got {weights.min()}")
+    return weights
 
 
 def normalized(X: np.ndarray, transform: Transform | None, dtype: np.dtype, name: str = "fit") -> np.ndarray:

@@ -10,10 +10,9 @@ from typing import Any
 import numpy as np
 from sklearn.base import BaseEstimator, clone
 from sklearn.frozen import FrozenEstimator
-from sklearn.utils.validation import _check_sample_weight
 
 from . import _options
-from ._inputs import Transform, engine_rows, normalized
+from ._inputs import Transform, checked_sample_weight, engine_rows, normalized
 from ._presentation import hold_out, mean_at_least_one, presentations, row_keys
 from ._rbf import SAMPLES as CLUSTERED
 from ._targets import SIGMOIDS, output_targets, round_significand
@@ -199,12 +198,7 @@ class PreparedEstimator(BaseEstimator):
         return data, None if held_out is None else self._validation(X, T, y, held_out, weights)
 
     def _sample_weights(self, X: np.ndarray, sample_weight: Any) -> np.ndarray | None:
-        if sample_weight is None:
-            return None
-        weights = _check_sample_weight(sample_weight, X, dtype=np.float64)
-        if weights.min() < 0:
-            raise ValueError(f"[{self._name}] sample_weight must be >= 0; got {weights.min()}")
-        return weights
+        return checked_sample_weight(self._name, sample_weight, len(X))
 
     def _start_normalizer(self) -> None:
         """Set an unfitted `normalizer_`, or the fitted one of a FrozenEstimator, or None."""

@@ -8,12 +8,16 @@ import numpy as np
 
 from . import _core, rules
 from ._inputs import normalized
-from ._rates import automatic_sdlm_rate, automatic_step, measure_eigenvalue
+from ._rates import automatic_sdlm_rate, automatic_step, layer_widths, measure_eigenvalue
 from .network import Network
 
 # Of 1/lambda_max, since single samples bend more than their mean; "gd", which averages, takes all of it.
 SGD_FRACTION = 0.5
 FLATTEST = 1e-3  # lambda_max that is counted at least
+# A stream that begins with fewer tells too little of its inputs, whose normalisation has only begun. What
+# bends the loss of a single sample at most is then estimated: by one for every weight of a unit, as if all
+# inputs and hidden states had the size 1 and all slopes too.
+FEW_ROWS = 100
 MEAN_GRADIENT_ROWS = 1000
 # Have a rate for each unit, or can have.
 BLOCKED = ("sdlm", "sgd", "gd")
@@ -32,8 +36,11 @@ def start_rate(
     if solver == "sdlm":
         rate = automatic_sdlm_rate(network, n_updates)
     elif solver in ("sgd", "gd", "murata"):
-        eigenvalue = measure_eigenvalue(network, data)
-        rate = (1.0 if solver == "gd" else SGD_FRACTION) / max(eigenvalue, FLATTEST)
+        if n_updates is None and len(data.rows) < FEW_ROWS:
+            bend = float(sum(layer_widths(network)))
+        else:
+            bend = eigenvalue = measure_eigenvalue(network, data)
+        rate = (1.0 if solver == "gd" else SGD_FRACTION) / max(bend, FLATTEST)
     else:
         rate = automatic_step(solver, network, n_updates)
     # heavy-ball momentum multiplies the effective rate by 1 / (1 - momentum)
@@ -71,7 +78,9 @@ def new_rule(
         granularity = "unit" if engine == "blocked" else "weight"
         return rules.SDLM(rate, refresh=refresh, granularity=granularity, **common)
     if solver == "murata":
-        return rules.Murata(rate, beta=rate / mean_gradient_length(network, data), **common)
+        # within what a float can hold: where the gradient is not finite, the first sample will tell
+        beta = float(np.clip(rate / mean_gradient_length(network, data), 1e-300, 1e300))
+        return rules.Murata(rate, beta=beta, **common)
     if solver == "adagrad":
         return rules.AdaGrad(rate, **common)
     if solver == "rmsprop":
@@ -90,7 +99,7 @@ def check_engine(owner: str, engine: str, solver: str, network: Network) -> None
 
 
 def mean_gradient_length(network: Network, data: Any) -> float:
-    """Length of the mean gradient on up to 1,000 presentations of a `TrainingData`, > 0.
+    """Length of the mean gradient on up to 1,000 presentations of a `TrainingData`; 1 for 0 or no number.
 
     An update takes a sample's gradient times its weight, so that it is not the weighted mean that counts.
     """
@@ -98,4 +107,5 @@ def mean_gradient_length(network: Network, data: Any) -> float:
     weights = None if data.weights is None else data.weights[rows].astype(network.dtype)
     Z = normalized(data.X[rows], data.transform, network.dtype)
     summed = _core.loss_and_gradient(network._core, Z, data.T[rows], weights, 1)[1]
-    return max(float(np.linalg.norm(summed.astype(np.float64))) / len(rows), 1e-12)
+    length = float(np.linalg.norm(summed.astype(np.float64))) / len(rows)
+    return length if np.isfinite(length) and length > 0 else 1.0

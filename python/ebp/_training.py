@@ -62,6 +62,10 @@ class Monitor:
         """Mean loss of the network as it stands."""
         return self.network.loss(self.Z, self.T, self.weights)
 
+    def losses(self) -> np.ndarray:
+        """Loss of each presentation by the network as it stands."""
+        return self.network.losses(self.Z, self.T)
+
     def rose(self, before: float, after: float) -> bool:
         """Whether training raised the loss from `before` to `after`."""
         return not after <= MARGIN * before

@@ -302,7 +302,7 @@ class NetworkClassifier(LayerList, OnlineClassifier):
 momentum, batch_size, sampling, alpha, max_iter, tol, n_iter_no_change, early_stopping, validation_fraction, \
 class_weight, dtype, engine, n_threads, warm_start, callbacks, verbose, random_state
         As in `MLPClassifier`; `twist` is that of an output layer put on top. normalize="auto" gives images
-        one mean and one scale.
+        of 64 values or more one mean and one scale, as `InputNormalizer` says.
 
     Attributes
     ----------
