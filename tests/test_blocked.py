@@ -188,7 +188,9 @@ def test_engines_take_turns():
 def test_what_cannot_be_blocked_is_refused(layers, shape, rule):
     net = ebp.Network(layers, shape, random_state=0)
     X, T = np.zeros((3, *np.atleast_1d(shape)), "float32"), np.zeros((3, 2), "float32")
-    with pytest.raises(ValueError, match=r"^\[train_online\] engine 'blocked' needs a dense first layer, and"):
+    with pytest.raises(
+        ValueError, match=r"^\[train_online\] engine 'blocked' needs a dense first layer, and"
+    ):
         net.train_online(X, T, rule, engine="blocked")
     assert net.train_online(X, T, rule).status == "ok"
 

@@ -127,8 +127,8 @@ class Network(FeedForward):
             holds; it must be dense, and `rule` an `SGD` or an `SDLM` with granularity "unit" and refresh
             "epoch". "auto" takes what is faster.
         n_threads : int, default=1
-            Threads that share the work of every single update: the units of a dense layer, if it is large. They
-            wait for each other several times a sample, in a loop, so that there should be no more of them than
+            Threads that share the work of every single update: the units of a dense layer, if it is large.
+            They wait for each other several times a sample, in a loop: there should be no more of them than
             idle processors. Results are the same bits for the same number, and differ by rounding otherwise.
         callback : callable, default=None
             Called every few milliseconds of work (after each batch, if that takes longer), at the same

@@ -108,6 +108,11 @@ class OnlineDense final : public OnlineLayer<T> {
     in_parts([&](const online::Sweep<T>& rows, Index, int part) {
       T* e_part = part ? parts_below_[std::size_t(part) - 1].data() : e_below;
       T* c_part = part ? e_part + width : c_below;
+      if (rows.n_outputs == 0) {  // more threads than rows: nothing is passed down
+        std::fill_n(e_part, sweep_.n_inputs, T(0));
+        if (c) std::fill_n(c_part, sweep_.n_inputs, T(0));
+        return;
+      }
       if (c)
         online::backward<Update, true, true>(rows, seen_, e_part, c_part);
       else
