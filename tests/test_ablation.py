@@ -2,12 +2,13 @@
 
 import json
 import sys
+from dataclasses import replace
 
 import ebp
 import numpy as np
 import pytest
-from ebp._tricks_table import RECIPE
-from ebp.tricks import ablation
+from ebp._tricks_table import RECIPE, TRICKS
+from ebp.tricks import AblationRow, Interval, ablation
 from tables import IRIS
 
 NAMES = ["batch learning", "sorted by target", "weights x 10"]
@@ -92,6 +93,24 @@ def test_rows_that_differ_in_two_things_have_another_reference():
     assert "': to the row 'not decorrelated'." in str(found)
 
 
+def row_of(differences):
+    """A row whose differences to the recipe are these."""
+    errors = np.array(differences)
+    interval = Interval.of(errors)
+    return AblationRow(TRICKS[0], errors, interval, interval, RECIPE, errors, 1.0, 1.0, 1.0, {}, False, 0)
+
+
+def test_differences_that_are_equal_but_for_rounding_decide_nothing(found):
+    equal = np.array([7, 9, 4, 12, 6]) / 449 - np.array([5, 7, 2, 10, 4]) / 449
+    assert 0 < equal.std() < 1e-15
+    assert (row_of(equal).verdict, row_of(-equal).verdict) == ("same", "same")
+    assert row_of([3 / 10_000, 3 / 10_000, 3 / 10_000, 4 / 10_000]).verdict == "worse"
+    table = str(replace(found, rows=[found.rows[0], row_of(equal)]))
+    assert "+0.45 ± 0.00 |    same" in table
+    assert "± 0.00 and 'same': the difference is equal for all seeds" in table
+    assert "± 0.00 and 'same'" not in str(found)
+
+
 def test_a_row_that_fails_is_marked():
     options = {"seeds": [0, 1], "rates": (1e30,), "max_iter": 2, "hidden_layer_sizes": 4}
     found = ablation(*IRIS, tricks=[], **options)
@@ -118,6 +137,9 @@ def test_values_and_a_test_part_of_their_own():
         ({"tricks": "relu"}, TypeError, "tricks must be a sequence of names; got the text 'relu'"),
         ({"seeds": 0}, ValueError, "seeds must be an integer >= 1 or a sequence of seeds; got 0"),
         ({"seeds": [0, -1]}, ValueError, "seeds must be an integer in .*; got -1"),
+        ({"seeds": [0, 3, 3]}, ValueError, "seeds must differ from each other; got 3 more than once"),
+        ({"seeds": np.array([2, 2])}, ValueError, "seeds must differ from each other; got .*2.* more than"),
+        ({"rates": (1, 2, 1.0)}, ValueError, "rates must differ from each other; got 1 more than once"),
         ({"rates": ()}, TypeError, "rates must be a sequence of at least one number; got"),
         ({"rates": (1, 0)}, ValueError, "rates must be a number > 0; got 0"),
         ({"max_iter": 0}, ValueError, "max_iter must be an integer >= 1; got 0"),
@@ -125,6 +147,10 @@ def test_values_and_a_test_part_of_their_own():
         ({"test_fraction": 1.0}, ValueError, "test_fraction must be a number in \\(0, 1\\); got 1.0"),
         ({"validation_fraction": 0}, ValueError, "validation_fraction must be a number in \\(0, 1\\); got 0"),
         ({"task": "ranking"}, ValueError, "task must be one of 'auto', .*; got 'ranking'"),
+        ({"verbose": 5}, ValueError, "verbose must be one of 0, 1; got 5"),
+        ({"verbose": "x"}, ValueError, "verbose must be one of 0, 1; got 'x'"),
+        ({"n_jobs": 0}, ValueError, "n_jobs must be None, an integer >= 1, or a negative one.*; got 0"),
+        ({"n_jobs": "all"}, ValueError, "n_jobs must be None, an integer >= 1, .*; got 'all'"),
         ({"test": IRIS[0]}, TypeError, "test must be a pair \\(X, y\\); got ndarray"),
         ({"test": (IRIS[0][:, :3], IRIS[1])}, ValueError, "test must have the columns of X and y"),
     ],
@@ -142,6 +168,11 @@ def test_raw_inputs_must_fit_into_the_networks_type():
 def test_too_few_samples():
     with pytest.raises(ValueError, match=r"\[ablation\] each part .* at least 2 samples; got 1 of 6"):
         ablation(IRIS[0][:6], IRIS[0][:6, 0], task="regression")
+    for X, y in (IRIS[0][:2], IRIS[0][:2, 0]), (IRIS[0][49:52], IRIS[1][49:52]):
+        with pytest.raises(ValueError, match=rf"at least 6 samples, two .* the 3 parts .*; got {len(y)}"):
+            ablation(X, y)
+    with pytest.raises(ValueError, match=r"at least 4 samples, two for each of the 2 parts .*; got 3"):
+        ablation(IRIS[0][49:52], IRIS[1][49:52], test=IRIS)
 
 
 def test_one_class_is_nothing_to_learn():

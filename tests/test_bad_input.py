@@ -197,12 +197,26 @@ def test_options_that_need_all_data_are_refused_by_partial_fit():
         ebp.MLPRegressor(early_stopping=True).partial_fit(X, y)
 
 
+@both
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+@pytest.mark.parametrize("y", [[[0, 1], [1], [0]], [0, [1], 0]], ids=["rows", "mixture"])
+def test_ragged_y(estimator, method, y):
+    rule = "one label a sample, .* or an indicator" if estimator is ebp.MLPClassifier else "of shape .n_sampl"
+    known = {"classes": [0, 1]} if method == "partial_fit" and estimator is ebp.MLPClassifier else {}
+    with pytest.raises(ValueError, match=rf"^\[{estimator.__name__}\] y must be {rule}.*; got rows of diff"):
+        getattr(estimator(), method)(data(3)[0], y, **known)
+
+
 @pytest.mark.parametrize(
     ("class_weight", "message"),
     [
         ({3: 1.0}, r"the keys of class_weight must be classes, \[0 1\]; got \[3\]"),
         ({0: -1.0}, "class_weight must have values >= 0"),
         ({0: np.nan}, "class_weight must have values >= 0"),
+        ({0: "a"}, r"\[MLPClassifier\] class_weight must have values >= 0, finite numbers; got {0: 'a'}"),
+        ({0: "2"}, r"\[MLPClassifier\] class_weight must have values >= 0, finite numbers; got {0: '2'}"),
+        ({0: [1, 2], 1: 1}, r"class_weight must have values >= 0, finite numbers; got {0: \[1, 2\], 1: 1}"),
+        ({1: 2j}, r"class_weight must have values >= 0, finite numbers; got {1: 2j}"),
         ("equal", "class_weight must be None, 'balanced' or a dict; got 'equal'"),
         ({0: 0, 1: 0}, "some sample must have a positive weight"),
     ],

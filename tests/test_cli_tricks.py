@@ -58,6 +58,12 @@ def test_of_a_large_table_some_rows_are_drawn(capsys, moons):
     assert "48 samples to train, 12 to choose the rate, 20 to test" in out
 
 
+def test_too_few_rows_to_divide(capsys, moons):
+    code, out, err = run(capsys, "tricks", moons, "--target", "moon", "--max-rows", 2, *SHORT)
+    assert (code, out) == (2, "")
+    assert err.splitlines()[1].startswith("ebp: error: [ablation] X and y must have at least 6 samples")
+
+
 @pytest.mark.parametrize(
     ("options", "text"),
     [

@@ -3,12 +3,15 @@
 import itertools
 
 import ebp
+import multilabel_data
 import numpy as np
 import pandas as pd
 import pytest
 from ebp.evaluation import PrequentialResult, prequential
+from scipy import sparse
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.linear_model import LinearRegression, SGDClassifier
+from sklearn.metrics import accuracy_score
 from tables import blobs
 
 
@@ -190,6 +193,35 @@ def test_the_same_as_a_loop_of_ones_own(chunk_size):
             np.testing.assert_array_equal(found, wanted)
 
 
+# Of six samples; the second has no label, and no sample has the third.
+SETS = np.array([[1, 1, 0], [0, 0, 0], [1, 0, 0], [1, 0, 0], [0, 1, 0], [1, 1, 0]])
+
+
+@pytest.mark.parametrize("convert", [np.asarray, sparse.csr_matrix, np.ndarray.tolist])
+def test_indicator_matrices(convert):
+    """A sample scores 1 if all its labels are right; the columns are the classes, whatever they hold."""
+    model = LastLabel()
+    result = prequential(model, (X, convert(SETS)))
+    assert model.classes_.tolist() == [0, 1, 2]
+    assert result.metric == "accuracy"
+    assert result.scores.tolist() == [0, 0, 1, 0, 0]
+    np.testing.assert_array_equal(result.predictions, SETS[:-1])
+    hamming = prequential(LastLabel(), (X, convert(SETS)), metric="absolute_error")
+    assert hamming.scores == pytest.approx([2 / 3, 1 / 3, 0, 2 / 3, 1 / 3])
+
+
+def test_a_classifier_of_several_labels():
+    X, Y = multilabel_data.table()
+    result = prequential(ebp.MLPClassifier((8,), random_state=0), (X, Y), chunk_size=10)
+    assert result.predictions.shape == (290, 4)
+    assert result.mean == pytest.approx(accuracy_score(result.targets, result.predictions))
+    commonest = np.unique(Y, axis=0, return_counts=True)[1].max() / len(Y)
+    assert result.chunk_scores[-10:].mean() > commonest + 0.1
+    chunks = ((X[i : i + 10], sparse.csr_matrix(Y[i : i + 10])) for i in range(0, 300, 10))
+    other = prequential(ebp.MLPClassifier((8,), random_state=0), chunks, classes=np.arange(4))
+    np.testing.assert_array_equal(other.scores, result.scores)
+
+
 def test_images_of_a_network_classifier():
     images, digits = ebp.datasets.load_digits()
     images = images[:200].reshape(-1, 1, 8, 8)
@@ -287,8 +319,36 @@ def test_muratas_rate_rises_again_after_a_switch():
         ),
         (
             ValueError,
-            {"metric": "rmse"},
+            {"estimator": LastLabel(), "metric": "rmse"},
             "metric must be one of 'accuracy', 'squared_error', 'absolute_error'",
+        ),
+        (
+            ValueError,
+            {"metric": "accuracy"},
+            "metric of a regressor must be one of 'squared_error', 'absolute_error' or a callable; got 'acc",
+        ),
+        (
+            TypeError,
+            {"estimator": ebp.MLPClassifier},
+            "estimator must be an object, MLPClassifier(...); got the class MLPClassifier",
+        ),
+        *(
+            (
+                TypeError,
+                {"estimator": ebp.MLPClassifier(), "stream": stream, "chunk_size": 10},
+                f"stream must be an iterable of (x, y), (X, y) or (X, y, sample_weight), or {rest}",
+            )
+            for stream, rest in (
+                (5, "a tuple of arrays (X, y); got int"),
+                ("abc", "a tuple of arrays (X, y); got str"),
+                ({"X": X, "y": VALUES}, "a tuple of arrays (X, y); got dict"),
+                (X, "a tuple of arrays (X, y); got ndarray"),
+            )
+        ),
+        (
+            ValueError,
+            {"estimator": "flat label", "stream": (X, np.eye(6)[:, :1])},
+            "predictions must have the shape of y, (1, 1); got (1,)",
         ),
         (
             ValueError,
@@ -315,9 +375,13 @@ def test_misuse(error, options, message):
         def predict(self, X):
             return super().predict(X).ravel()
 
+    class FlatLabel(LastLabel, Flat):
+        pass
+
     given = {"estimator": LastValue(), "stream": (X, VALUES), **options}
-    if given["estimator"] == "flat":
-        given["estimator"] = Flat()
+    flat = {"flat": Flat(), "flat label": FlatLabel()}
+    if isinstance(given["estimator"], str):
+        given["estimator"] = flat[given["estimator"]]
     with pytest.raises(error, match=r"^\[prequential\] ") as caught:
         prequential(given.pop("estimator"), given.pop("stream"), **given)
     assert message in str(caught.value)

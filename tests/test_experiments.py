@@ -140,6 +140,15 @@ def test_the_tricks_on_the_480_digits(data_dir, tmp_path):
     assert picture.read_bytes().startswith(PNG)
 
 
+def test_sorted_samples_are_worse_with_a_curvature_of_all_classes_too(data_dir, tmp_path):
+    arguments = ["--samples", 2000, "--epochs", 2, "--data-dir", data_dir]
+    found = table("sorted_curvature.py", tmp_path, *arguments)
+    errors = {name: value for name, value in found.items() if name.startswith("test error")}
+    assert len(errors) == 4
+    assert min(errors, key=errors.get) == "test error [%], mixed, curvature of all classes"
+    assert found["sorted, curvature of all classes, against the recipe [points]"] > 4
+
+
 def test_a_constant_rate_follows_a_switch(tmp_path):
     found = table("drift.py", tmp_path, "--streams", "digits", "--samples", 4000, "--seeds", 0)
     assert found["digits: batch / constant"] > 5

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import ebp
 import pytest
+from ebp._tricks_table import TRICKS
 
 README = Path(__file__).parent.parent / "README.md"
 
@@ -53,6 +54,24 @@ def test_the_names_of_the_table_exist(text):
     parameters = set(re.findall(r"`(\w+)=`", section))
     assert len(parameters) >= 5
     assert parameters <= set(estimator)
+
+
+def test_the_table_follows_the_paper(text):
+    section = text.split("## From the paper to the code")[1].split("\n## ")[0]
+    chapter_four = re.findall(r"^\| (4\.\d) \|", section, re.MULTILINE)
+    assert len(chapter_four) > 10
+    assert chapter_four == sorted(chapter_four)
+
+
+def test_hidden_units_are_centred_by_one_section_of_the_paper(text):
+    """4.3: what holds for the means of the inputs "should be applied at all layers"."""
+    row = re.search(r"^\| (4\.\d) \| centring hidden units", text, re.MULTILINE)
+    documented = [
+        re.search(r"center_hidden : bool.*?section (4\.\d)", owner.__doc__, re.DOTALL)
+        for owner in (ebp.MLPClassifier, ebp.MLPRegressor, ebp.rules.SGD)
+    ]
+    trick = next(trick for trick in TRICKS if "center_hidden" in trick.changes)
+    assert {row[1], trick.section, *(found[1] for found in documented)} == {"4.3"}
 
 
 def test_the_folders_of_the_map_exist(text):

@@ -11,6 +11,7 @@ import ebp
 import numpy as np
 import pytest
 from ebp._rates import automatic_sdlm_rate
+from ebp._training import InterruptedTraining
 from sklearn.datasets import load_digits
 from sklearn.exceptions import ConvergenceWarning
 from tables import CANCER, IRIS, blobs
@@ -67,7 +68,7 @@ def test_ctrl_c_leaves_a_usable_estimator():
             raise KeyboardInterrupt
 
     X, y = blobs()
-    with pytest.warns(UserWarning, match="interrupted"):
+    with pytest.warns(InterruptedTraining, match=r"\[MLPClassifier\] training was interrupted"):
         model = ebp.MLPClassifier((5,), callbacks=interrupt, random_state=0).fit(X, y)
     assert model.n_iter_ == 2
     assert model.predict(X).shape == y.shape
@@ -91,7 +92,7 @@ def test_a_real_interrupt_ends_fit_at_once():
     # a test runner in the background inherits a handler that ignores the signal
     handler = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        with pytest.warns(UserWarning, match="training was interrupted"):
+        with pytest.warns(InterruptedTraining, match="training was interrupted"):
             model.set_params(callbacks=start_timer).fit(X, y)
         delay = time.perf_counter() - sent[0]
     finally:

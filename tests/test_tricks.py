@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import ebp
 import numpy as np
 import pytest
+from ebp._training import InterruptedTraining
 from ebp._tricks_table import CLASSIFICATION, RECIPE, RECIPES, TRICKS, Trick, parameters, recipe, suitable
 from ebp._tricks_training import EXTENSIONS, Plan, Search, Training, fit_quietly, split
 from ebp.tricks import Interval, epochs_to
@@ -72,6 +73,14 @@ def test_every_row_changes_something_and_no_two_are_alike(task, normalize):
     assert all(forms.count(form) == 1 for form in forms)
     assert all(trick.section and (trick.claim or not trick.expected) for trick in rows)
     assert len({trick.name for trick in TRICKS}) == len(TRICKS)
+
+
+def test_targets_at_the_asymptotes_are_those_of_the_sigmoid():
+    data = parts().normalized("standard")
+    model = plan().estimator(BY_NAME["targets at the asymptotes"], data, 1e-3, 1)
+    fit_quietly(model, *data.training)
+    assert model.targets == "asymptotes"
+    assert model._targets == (-1.7159, 1.7159)
 
 
 def test_classes_have_rows_that_values_lack():
@@ -170,6 +179,18 @@ def test_every_row_sees_equally_many_presentations(trick):
     assert model.t_ == 3 * len(data.training[0])
 
 
+def test_an_automatic_rate_does_not_go_back_because_one_epoch_is_not_enough():
+    """With weights ten times too large or a hundred times too small the estimator tries smaller ones."""
+    data = parts(data=ebp.datasets.load_digits()).normalized("standard")
+    this = plan(hidden=(30,))
+    model = this.estimator(BY_NAME["weights x 10"], data, "auto", 1)
+    fit_quietly(model, *data.training)
+    usual = this.automatic_rate(FULL, data)
+    assert model.eta_ < usual / 10
+    for name in ("weights x 0.01", "weights x 10", "sorted by target"):
+        assert this.automatic_rate(BY_NAME[name], data) == usual
+
+
 def test_errors_are_shares_of_wrong_answers():
     data = parts().normalized("standard")
     found = plan(max_iter=3).train(FULL, data, 2e-3)
@@ -204,10 +225,19 @@ def test_a_training_that_diverges_is_a_result(task):
 def test_an_interrupt_ends_the_ablation():
     class Interrupted:
         def fit(self, X, y):
-            warnings.warn("[MLPClassifier] training was interrupted; it is usable", stacklevel=1)
+            warnings.warn("[MLPClassifier] stopped half-way", InterruptedTraining, stacklevel=1)
 
     with pytest.raises(KeyboardInterrupt):
         fit_quietly(Interrupted(), *IRIS)
+
+
+def test_a_warning_is_no_interrupt_for_its_words():
+    class Talkative:
+        def fit(self, X, y):
+            warnings.warn("a callback was interrupted", UserWarning, stacklevel=1)
+
+    with pytest.warns(UserWarning, match="a callback was interrupted"):
+        fit_quietly(Talkative(), *IRIS)
 
 
 # ---- the search for the best rate ----------------------------------------------------------------------

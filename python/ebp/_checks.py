@@ -49,6 +49,22 @@ def check_number(
         raise ValueError(f"[{owner}] {name} must be {noun} {limits}{_or(alternative)}; got {value!r}")
 
 
+def check_verbose(owner: str, verbose: Any) -> None:
+    """Raise ValueError unless `verbose` is 0 or 1."""
+    if verbose not in (0, 1):
+        raise ValueError(f"[{owner}] verbose must be one of 0, 1; got {verbose!r}")
+
+
+def check_n_jobs(owner: str, n_jobs: Any) -> None:
+    """Raise ValueError unless `n_jobs` is None or a number of processes as joblib counts them."""
+    whole = isinstance(n_jobs, Integral) and not isinstance(n_jobs, (bool, np.bool_))
+    if n_jobs is not None and (not whole or n_jobs == 0):
+        raise ValueError(
+            f"[{owner}] n_jobs must be None, an integer >= 1, or a negative one, -1 for all processors; "
+            f"got {n_jobs!r}"
+        )
+
+
 def _or(alternative: str) -> str:
     return f" or {alternative}" if alternative else ""
 

@@ -14,7 +14,7 @@ from sklearn.utils.validation import column_or_1d, validate_data
 
 from . import _options
 from ._estimator import OnlineEstimator, learns_from_parts
-from ._inputs import accepted_dtypes
+from ._inputs import accepted_dtypes, check_rectangular
 from ._targets import (
     class_factors,
     class_targets,
@@ -28,6 +28,8 @@ from .losses import loss_name
 if TYPE_CHECKING:
     from typing import Self
 
+# What y is to be, in messages.
+LABELS = "one label a sample, (n_samples,), or an indicator matrix of 0 and 1, (n_samples, n_labels)"
 LOSSES = ("squared_error", "cross_entropy", "binary_cross_entropy", "hinge")
 LABEL_LOSSES = ("squared_error", "binary_cross_entropy", "hinge")  # those that ask a question a label
 SAMPLINGS = ("auto", "shuffle", "interleave", "emphasize", "sequential")
@@ -182,7 +184,8 @@ class OnlineClassifier(ClassifierMixin, OnlineEstimator):
     def _validate(self, X: Any, y: Any, reset: bool) -> tuple[np.ndarray, np.ndarray]:
         X = self._rows(X, reset)
         y = y.toarray() if issparse(y) else y
-        several = _has_columns(y)
+        check_rectangular(self._name, y, LABELS)
+        several = has_columns(y)
         X, y = validate_data(self, X, y, dtype=accepted_dtypes(X), reset=reset, multi_output=several)
         if several:
             y = self._indicators(y)
@@ -199,8 +202,7 @@ class OnlineClassifier(ClassifierMixin, OnlineEstimator):
         wrong = y[~(ones | (y == 0))]
         if len(wrong):
             raise ValueError(
-                f"[{self._name}] y must be one label a sample, (n_samples,), or an indicator matrix of 0 and "
-                f"1, (n_samples, n_labels); got {wrong.tolist()[0]!r} in y of shape {y.shape}"
+                f"[{self._name}] y must be {LABELS}; got {wrong.tolist()[0]!r} in y of shape {y.shape}"
             )
         return ones.astype(np.int8)
 
@@ -330,10 +332,7 @@ class OnlineClassifier(ClassifierMixin, OnlineEstimator):
         return self.classes_[index]
 
 
-def _has_columns(y: Any) -> bool:
-    """Whether `y` has more than one column; a ragged list, which validation will refuse, has none."""
-    try:
-        shape = y.shape if hasattr(y, "shape") else np.asarray(y).shape
-    except ValueError:
-        return False
+def has_columns(y: Any) -> bool:
+    """Whether `y` has more than one column."""
+    shape = y.shape if hasattr(y, "shape") else np.asarray(y).shape
     return len(shape) == 2 and shape[1] > 1

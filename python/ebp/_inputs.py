@@ -46,6 +46,15 @@ def checked_sample_weight(owner: str, sample_weight: Any, n_samples: int) -> np.
     return weights
 
 
+def check_rectangular(owner: str, y: Any, rule: str) -> None:
+    """Raise ValueError if `y` is a list of rows that differ in length; `rule` says what it must be."""
+    if not hasattr(y, "shape"):
+        try:
+            np.asarray(y)
+        except ValueError as error:
+            raise ValueError(f"[{owner}] y must be {rule}; got rows of different lengths") from error
+
+
 def normalized(X: np.ndarray, transform: Transform | None, dtype: np.dtype, name: str = "fit") -> np.ndarray:
     """Normalised rows of `X` in the network's dtype, computed in float64 chunk by chunk.
 

@@ -12,7 +12,7 @@ from sklearn.utils.validation import validate_data
 
 from . import _options
 from ._estimator import OnlineEstimator, learns_from_parts
-from ._inputs import Transform, accepted_dtypes
+from ._inputs import Transform, accepted_dtypes, check_rectangular
 from ._targets import SIGMOIDS, round_significand
 from .normalizer import InputNormalizer
 
@@ -113,6 +113,7 @@ class OnlineRegressor(RegressorMixin, OnlineEstimator):
 
     def _validate(self, X: Any, y: Any, reset: bool) -> tuple[np.ndarray, np.ndarray]:
         X = self._rows(X, reset)
+        check_rectangular(self._name, y, "of shape (n_samples,) or (n_samples, n_outputs)")
         X, y = validate_data(
             self, X, y, dtype=accepted_dtypes(X), reset=reset, multi_output=True, y_numeric=True
         )

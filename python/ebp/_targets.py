@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -147,7 +148,7 @@ def class_factors(
     Raises
     ------
     ValueError
-        If a key is no class or a value is negative or not finite.
+        If a key is no class or a value is no number, negative or not finite.
 
     Examples
     --------
@@ -161,10 +162,10 @@ def class_factors(
     unknown = [label for label in class_weight if label not in known]
     if unknown:
         raise ValueError(f"[{owner}] the keys of class_weight must be classes, {classes}; got {unknown}")
-    factors = np.array([class_weight.get(label, 1.0) for label in known], float)
-    if not (np.isfinite(factors).all() and (factors >= 0).all()):
-        raise ValueError(f"[{owner}] class_weight must have values >= 0; got {class_weight}")
-    return factors
+    factors = [class_weight.get(label, 1.0) for label in known]
+    if not all(isinstance(factor, Real) and 0 <= factor < math.inf for factor in factors):
+        raise ValueError(f"[{owner}] class_weight must have values >= 0, finite numbers; got {class_weight}")
+    return np.array(factors, float)
 
 
 def probabilities(outputs: np.ndarray, loss: str, low: float, high: float) -> np.ndarray:

@@ -29,6 +29,10 @@ MANY_UPDATES = 500
 MARGIN = 1.02  # online training stays a little above the loss that it approaches
 
 
+class InterruptedTraining(UserWarning):
+    """Warns that Ctrl-C ended a `fit`, which leaves a usable estimator; what calls `fit` may rather end."""
+
+
 @dataclass
 class TrainingData:
     """What the engine reads, and which rows of it to present."""
@@ -287,7 +291,7 @@ def warn_of(status: str, name: str, rate: float = 0.0) -> None:
         "interrupted": "training was interrupted; the estimator is usable as it stands",
     }
     if status in texts:
-        category = UserWarning if status == "interrupted" else ConvergenceWarning
+        category = InterruptedTraining if status == "interrupted" else ConvergenceWarning
         warnings.warn(f"[{name}] {texts[status]}", category, stacklevel=5)
 
 

@@ -71,6 +71,11 @@ def _notes(result: Ablation) -> list[str]:
     others = sorted({row.against for row in result.rows[1:]} - {result.rows[0].name})
     if others:
         notes[2] = f"{notes[2][:-1]}; ': to the row {', '.join(others)!r}."
+    if any(row.equal_differences for row in result.rows[1:]):
+        notes.append(
+            "± 0.00 and 'same': the difference is equal for all seeds, as counts of a few wrong answers may "
+            "be, and decides nothing."
+        )
     if any(row.n_failed for row in result.rows):
         notes.append("*: some seed diverged, or was no better than a constant answer.")
     if any(row.at_edge for row in result.rows):

@@ -14,6 +14,9 @@ from ._tricks_report import markdown, plot
 from ._tricks_table import Trick
 
 CONFIDENCE = 0.95
+# Errors are at most 1, so that their differences are rounded by some 1e-16; one wrong answer in a thousand
+# million changes them by more than this.
+ROUNDING = 1e-12
 
 
 @dataclass(frozen=True)
@@ -103,6 +106,11 @@ class AblationRow:
         return self.trick.name
 
     @property
+    def equal_differences(self) -> bool:
+        """Whether the differences of all seeds are the same number, up to rounding."""
+        return self.difference.half_width < ROUNDING
+
+    @property
     def verdict(self) -> str:
         """Of the test error: "worse", "better", or "same" if the interval of `difference` contains 0.
 
@@ -111,7 +119,7 @@ class AblationRow:
         """
         if math.isnan(self.difference.half_width):
             return ""
-        if self.difference.half_width == 0:
+        if self.equal_differences:
             return "same"
         if self.difference.low > 0:
             return "worse"

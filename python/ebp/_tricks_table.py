@@ -176,7 +176,7 @@ TRICKS = (
         "targets at the asymptotes",
         "4.5",
         "targets belong at the points of largest curvature, never at the asymptotes",
-        {"targets": (-1.7159, 1.7159)},
+        {"targets": "asymptotes"},
         tasks=_CLASSES,
     ),
     Trick("weights x 0.01", "4.6", "very small weights make learning very slow", weight_factor=0.01),

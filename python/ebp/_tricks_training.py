@@ -16,6 +16,7 @@ from sklearn.metrics import r2_score
 from tqdm import tqdm
 
 from ._presentation import hold_out
+from ._training import InterruptedTraining
 from ._tricks_table import Trick, parameters
 from .classifier import MLPClassifier
 from .layers import Dense
@@ -151,14 +152,23 @@ class Plan:
         return Network(layers, X.shape[1], random_state=data.seed).parameters.astype(np.float64)
 
     def automatic_rate(self, trick: Trick, data: Split) -> float:
-        """What the estimator would start from, on a part of the data."""
+        """What the estimator would start from, on a part of the data.
+
+        Where the first epoch leaves it stuck, it goes back to ever smaller rates; these are no centre for a
+        grid of longer trainings.
+        """
         if trick.ordered:
             data = data.ordered()
         X, y = data.training
         step = max(1, len(X) // AUTOMATIC_SAMPLES)
-        model = self.estimator(trick, data, "auto", 1)
+        rates: list[float] = []
+
+        def watch(model: Any, epoch: int, logs: Any) -> None:
+            rates.append(model.eta_)
+
+        model = self.estimator(trick, data, "auto", 1).set_params(callbacks=watch)
         fit_quietly(model, X[::step], y[::step])
-        return float(model.eta_)
+        return float(rates[0] if rates else model.eta_)  # none: the first epoch never ended but by divergence
 
     def train(self, trick: Trick, data: Split, rate: float) -> Training:
         """One training on normalised data."""
@@ -185,13 +195,11 @@ def fit_quietly(model: Any, X: np.ndarray, y: np.ndarray) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         # An estimator answers Ctrl-C with this warning and stays usable; an ablation ends.
-        warnings.filterwarnings("error", message=".*interrupted", category=UserWarning)
+        warnings.simplefilter("error", InterruptedTraining)
         try:
             model.fit(X, y)
-        except UserWarning as warning:
-            if "interrupted" in str(warning):
-                raise KeyboardInterrupt from None
-            raise
+        except InterruptedTraining:
+            raise KeyboardInterrupt from None
 
 
 @dataclass

@@ -16,6 +16,7 @@ import numpy as np
 from sklearn.model_selection import train_test_split
 
 from . import __version__, demo, model_file, show_versions, table, tricks
+from ._training import InterruptedTraining
 from .classifier import MLPClassifier
 from .diagnosis import diagnose
 from .plotting._figure import require_matplotlib
@@ -51,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         with _brief_warnings():
             options.run(options)
         sys.stdout.flush()
-    except (KeyboardInterrupt, UserWarning):
+    except (KeyboardInterrupt, InterruptedTraining):
         return EXIT_INTERRUPTED
     except BrokenPipeError:
         # What is still buffered would fail once more when the interpreter closes the stream.
@@ -335,7 +336,7 @@ def _brief_warnings() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.showwarning = show  # type: ignore[assignment]
         # An estimator answers Ctrl-C with this warning and stays usable; a command ends.
-        warnings.filterwarnings("error", message=".*interrupted", category=UserWarning)
+        warnings.simplefilter("error", InterruptedTraining)
         yield
 
 

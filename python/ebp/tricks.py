@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from sklearn.utils import check_array, check_consistent_length
 from sklearn.utils.multiclass import check_classification_targets
 
 from . import _options
-from ._checks import check_choice, check_number
+from ._checks import check_choice, check_n_jobs, check_number, check_verbose
 from ._initialization import generator
 from ._tricks_result import Ablation, AblationRow, Interval
 from ._tricks_table import RECIPE, Trick, recipe, suitable
@@ -119,12 +120,20 @@ def ablation(
     >>> found["batch learning"].presentations > found["full recipe"].presentations
     True
     """
+    check_verbose("ablation", verbose)
+    check_n_jobs("ablation", n_jobs)
     X, y, task = _checked_data(X, y, task)
     hidden = _checked(rates, max_iter, hidden_layer_sizes, test_fraction, validation_fraction)
     classify = task == "classification"
     if test is not None:
         test = _checked_test(test, X, y, classify)
     drawn = _seeds(seeds, random_state)
+    n_parts = 3 if test is None else 2
+    if len(y) < 2 * n_parts:
+        raise ValueError(
+            f"[ablation] X and y must have at least {2 * n_parts} samples, two for each of the "
+            f"{n_parts} parts they are divided into; got {len(y)}"
+        )
 
     def splits(seed: int) -> Split:
         return split(X, y, test, (test_fraction, validation_fraction), seed, classify)
@@ -202,10 +211,18 @@ def _seeds(seeds: Any, random_state: Any) -> list[int]:
     if isinstance(seeds, (Sequence, np.ndarray)) and not isinstance(seeds, str) and len(seeds):
         for seed in seeds:
             check_number("ablation", "seeds", seed, 0, 2**32 - 1, integer=True)
+        _check_distinct("seeds", seeds)
         return [int(seed) for seed in seeds]
     alternative = "a sequence of seeds"
     check_number("ablation", "seeds", seeds, 1, integer=True, alternative=alternative)
     return [int(seed) for seed in generator(random_state).integers(2**31, size=seeds)]
+
+
+def _check_distinct(name: str, values: Iterable[Any]) -> None:
+    """Raise ValueError if a value comes twice: its results would count as those of another seed."""
+    repeated = next((value for value, count in Counter(values).items() if count > 1), None)
+    if repeated is not None:
+        raise ValueError(f"[ablation] {name} must differ from each other; got {repeated!r} more than once")
 
 
 def _chosen(names: Sequence[str] | None, known: list[Trick]) -> list[Trick]:
@@ -268,4 +285,5 @@ def _checked(
         raise TypeError(f"[ablation] rates must be a sequence of at least one number; got {rates!r}")
     for rate in rates:
         check_number("ablation", "rates", rate, 0, open_low=True)
+    _check_distinct("rates", rates)
     return _options.layer_sizes("ablation", hidden)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from sklearn.base import clone
+from sklearn.base import clone, is_regressor
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import _safe_indexing
 from sklearn.utils.parallel import delayed
@@ -17,13 +16,13 @@ from threadpoolctl import threadpool_limits
 
 from ebp import _options
 from ebp._analysis import checked_estimator
+from ebp._checks import check_n_jobs, check_verbose
 from ebp._initialization import generator
+from ebp._training import InterruptedTraining
 from ebp.plotting._figure import axes_and_figure
 
-from ._progress import ParallelWithBar, check_verbose
+from ._progress import ParallelWithBar
 from ._resampling import HeldOut, held_out, rows_of_data_sets
-
-INTERRUPTED = r"\[\w+\] training was interrupted"  # the warning of `fit`
 
 
 @dataclass(frozen=True)
@@ -31,7 +30,8 @@ class ZeroOneDecomposition:
     """Errors of classification split by Domingos (2000), one value an epoch, means over held-out samples.
 
     The main prediction is the label that most of the networks give (of several, the first in the order of the
-    classes). With two classes `biased_variance` is the variance of the biased samples.
+    classes). With two classes `biased_variance` is the variance of the biased samples. Of an indicator matrix
+    every label counts as a sample of two classes, so that `total` is the Hamming loss.
 
     Attributes
     ----------
@@ -162,7 +162,7 @@ def bias_variance(
         integer as its `random_state` all networks start with the same weights, and the variance is that of
         the data sets alone; with None each has a seed of its own, and its variance counts too.
     X : array-like of shape (n_samples, n_features) or (n_samples, \\*input_shape)
-    y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+    y : array-like of shape (n_samples,) or (n_samples, n_outputs), or indicator matrix (n_samples, n_labels)
     X_test, y_test : array-like, default=None
         The held-out samples, if they are not to be split off `X` and `y`.
     test_size : float or int, default=0.3
@@ -174,7 +174,8 @@ def bias_variance(
         them for "subsample", since data sets that share most of their samples vary too little.
     true_function : callable, default=None
         `true_function(X)` gives the values without noise, shaped like `y`, or the probabilities of the
-        classes (n, n_classes) in sorted order. The bias then is against them, and the noise is known.
+        classes (n, n_classes) in sorted order, or of the labels (n, n_labels). The bias then is against
+        them, and the noise is known.
     n_datasets : int, default=20
         At least 2. The squared bias of so many networks is expected to be too large by 1 / n_datasets of the
         true variance, and the variance too small by the same.
@@ -207,8 +208,9 @@ def bias_variance(
     Regression: squared errors in units of `y`, mean over several outputs. Classification: of the
     probabilities, sum over the classes (Brier 1950; for two classes twice scikit-learn's
     `brier_score_loss`); classes that a data set lacks get probability 0, and data sets of one class are
-    drawn again. `bias_squared` and `variance` are those of the networks at hand (the variance divides by
-    n_datasets), so that their sum is exactly the mean error over the data sets.
+    drawn again. Indicator matrices: of the probabilities too, mean over the labels, which is
+    `brier_score_loss` of each label. `bias_squared` and `variance` are those of the networks at hand (the
+    variance divides by n_datasets), so that their sum is exactly the mean error over the data sets.
 
     Every network is trained for all epochs: `n_iter_no_change` plays no part, and predictions are those of
     the network as it stands, even if early_stopping would go back to a better one. A training that ends
@@ -241,6 +243,7 @@ def bias_variance(
     function = "bias_variance"
     checked_estimator(estimator, function)
     check_verbose(function, verbose)
+    check_n_jobs(function, n_jobs)
     rng = generator(random_state)
     tests = held_out(estimator, X, y, X_test, y_test, test_size, true_function, rng)
     rows = rows_of_data_sets(tests, resample, train_size, n_datasets, rng)
@@ -260,7 +263,7 @@ def bias_variance(
     # round otherwise.
     with threadpool_limits(1), warnings.catch_warnings():
         warnings.filterwarnings("ignore", r"\[\w+\] the iterations ended before", ConvergenceWarning)
-        warnings.filterwarnings("error", INTERRUPTED, UserWarning)
+        warnings.simplefilter("error", InterruptedTraining)
         predictions = parallel(tasks)
     return _decomposed(predictions, tests)
 
@@ -293,18 +296,18 @@ def _fit(estimator: Any, X: Any, y: Any) -> None:
     """`fit`, but Ctrl-C, after which it would leave a usable estimator, ends all trainings."""
     try:
         estimator.fit(X, y)
-    except UserWarning as warning:
-        if re.match(INTERRUPTED, str(warning)):
-            raise KeyboardInterrupt from None
-        raise
+    except InterruptedTraining:
+        raise KeyboardInterrupt from None
 
 
 def _responses(estimator: Any, X: Any, classes: np.ndarray | None) -> np.ndarray:
-    """Values (n, outputs), or probabilities (n, classes) of all classes."""
-    if classes is None:
+    """Values (n, outputs), or probabilities (n, classes or labels) of all classes or labels."""
+    if is_regressor(estimator):
         values = estimator.predict(X)
         return values.reshape(len(values), -1)
     known = estimator.predict_proba(X)
+    if classes is None:
+        return known
     probabilities = np.zeros((len(known), len(classes)))
     probabilities[:, np.searchsorted(classes, estimator.classes_)] = known
     return probabilities
@@ -324,6 +327,11 @@ def _decomposed(predictions: list[np.ndarray], tests: HeldOut) -> BiasVarianceRe
     zero_one = None
     if tests.classes is not None:
         zero_one = _zero_one(np.stack([one.argmax(axis=2) for one in predictions]), tests.targets)
+    elif tests.multilabel:  # every label of a sample as a sample of two classes
+        labels = np.stack([one.reshape(n_epochs, -1) > 0.5 for one in predictions])
+        zero_one = _zero_one(
+            labels.astype(int), np.stack([1 - tests.targets, tests.targets], axis=2).reshape(-1, 2)
+        )
     return BiasVarianceResult(
         epochs=np.arange(1, n_epochs + 1),
         bias_squared=bias_squared,

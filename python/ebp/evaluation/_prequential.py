@@ -8,33 +8,44 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from sklearn.base import is_classifier
-from sklearn.utils.validation import _is_fitted
+from sklearn.base import is_classifier, is_regressor
+from sklearn.utils.validation import _is_fitted, _num_samples
 from tqdm import tqdm
 
-from ebp._checks import check_choice
+from ebp._checks import check_choice, check_verbose
 
 from ._prequential_result import PrequentialResult
-from ._progress import check_verbose
-from ._stream import Chunk, are_arrays, chunks
+from ._stream import Chunk, are_arrays, check_stream, chunks, dense
 
 Metric = Callable[[np.ndarray, np.ndarray], Any]
 
 
-def _differences(y: np.ndarray, predictions: np.ndarray) -> np.ndarray:
-    """Errors (n, outputs), never broadcast."""
+def _check_shape(y: np.ndarray, predictions: np.ndarray) -> None:
+    """Raise ValueError where a metric would broadcast."""
     if predictions.shape != y.shape:
         raise ValueError(
             f"[prequential] predictions must have the shape of y, {y.shape}; got {predictions.shape}"
         )
+
+
+def _differences(y: np.ndarray, predictions: np.ndarray) -> np.ndarray:
+    """Errors (n, outputs)."""
+    _check_shape(y, predictions)
     return (predictions - y).reshape(len(y), -1)
 
 
+def _right(y: np.ndarray, predictions: np.ndarray) -> np.ndarray:
+    """Whether the label, or all labels, of each sample are right (n,)."""
+    _check_shape(y, predictions)
+    return (predictions == y).reshape(len(y), -1).all(axis=1)
+
+
 METRICS: dict[str, Metric] = {
-    "accuracy": lambda y, predictions: y == predictions,
+    "accuracy": _right,
     "squared_error": lambda y, predictions: (_differences(y, predictions) ** 2).mean(axis=1),
     "absolute_error": lambda y, predictions: np.abs(_differences(y, predictions)).mean(axis=1),
 }
+ERRORS = ("squared_error", "absolute_error")  # the metrics of values
 RESPONSES = ("predict", "predict_proba", "decision_function")
 
 
@@ -69,11 +80,12 @@ def prequential(
     chunk_size : int, default=None
         Of a tuple of arrays; None: one sample at a time.
     classes : array-like of shape (n_classes,), default=None
-        All labels that will ever come, for a classifier that has learnt nothing yet. None: those in y if the
-        stream is a tuple of arrays.
+        All labels that will ever come, for a classifier that has learnt nothing yet; 0, 1, ..., n_labels - 1
+        for indicator matrices. None: those in y if the stream is a tuple of arrays.
     metric : {"accuracy", "squared_error", "absolute_error"}, callable or None, default=None
         Score of a sample. None: "accuracy" for classifiers, which is 1 for a right label and 0 for a wrong
-        one, and else "squared_error", of several outputs the mean. A callable `metric(y, predictions)`
+        one, of an indicator matrix 1 if all labels of the sample are right; and else "squared_error", of
+        several outputs the mean. "accuracy" is not for regressors. A callable `metric(y, predictions)`
         returns one number a sample, (n,).
     response_method : {"predict", "predict_proba", "decision_function"}, default="predict"
         What gives the predictions. For all but "predict" the metric must be a callable.
@@ -92,7 +104,7 @@ def prequential(
         For wrong parameters, chunks whose parts differ in length, a stream with no sample to predict, or
         labels beyond the classes (from `partial_fit`).
     TypeError
-        For an estimator without partial_fit, or something that is no stream.
+        For an estimator without partial_fit, a class instead of an estimator, or something that is no stream.
 
     Warns
     -----
@@ -124,10 +136,11 @@ def prequential(
     >>> bool(result.chunk_scores[0] < 0.8), bool(result.chunk_scores[-5:].mean() > 0.9)
     (True, True)
     """
+    check_stream(stream)
     run = _Run(estimator, stream, classes, metric, response_method, keep_predictions)
     check_verbose("prequential", verbose)
-    total = len(stream[1]) if are_arrays(stream) else None
     parts = chunks(stream, chunk_size)
+    total = _num_samples(stream[1]) if are_arrays(stream) else None
     with tqdm(total=total, unit="sample", disable=verbose != 1) as bar:
         try:
             for chunk in parts:
@@ -161,9 +174,9 @@ class _Run:
     ) -> None:
         self.estimator = estimator
         self.learnt = _has_learnt(estimator)
-        classifier = is_classifier(estimator)
-        self.options: dict[str, Any] = _first_options(stream, classes, classifier and not self.learnt)
-        self.metric, self.name = _checked_metric(metric, classifier, response_method)
+        needed = is_classifier(estimator) and not self.learnt
+        self.options: dict[str, Any] = _first_options(stream, classes, needed)
+        self.metric, self.name = _checked_metric(metric, estimator, response_method)
         check_choice("prequential", "response_method", response_method, RESPONSES)
         if not hasattr(estimator, response_method):
             raise TypeError(
@@ -232,6 +245,9 @@ class _Run:
 
 def _has_learnt(estimator: Any) -> bool:
     """Whether the estimator, which must have partial_fit, can predict."""
+    if isinstance(estimator, type):
+        name = estimator.__name__
+        raise TypeError(f"[prequential] estimator must be an object, {name}(...); got the class {name}")
     try:
         _ = estimator.partial_fit
     except AttributeError as error:
@@ -250,15 +266,23 @@ def _first_options(stream: Any, classes: Any, needed: bool) -> dict[str, Any]:
                 "[prequential] classes must be given for a classifier that has learnt nothing yet, unless "
                 "stream is a tuple of arrays (X, y); got None"
             )
-        classes = np.unique(stream[1])
+        classes = _classes(dense(stream[1]))
     return {} if classes is None else {"classes": classes}
 
 
-def _checked_metric(metric: Any, classifier: bool, response_method: str) -> tuple[Metric, str]:
+def _classes(y: np.ndarray) -> np.ndarray:
+    """Labels, or numbers of the columns of an indicator matrix, which need not hold both 0 and 1."""
+    several = y.ndim == 2 and y.shape[1] > 1
+    return np.arange(y.shape[1]) if several and np.isin(y, (0, 1)).all() else np.unique(y)
+
+
+def _checked_metric(metric: Any, estimator: Any, response_method: str) -> tuple[Metric, str]:
     """The metric and its name."""
     if callable(metric):
         return metric, getattr(metric, "__name__", type(metric).__name__)
-    name = ("accuracy" if classifier else "squared_error") if metric is None else metric
+    name = ("accuracy" if is_classifier(estimator) else "squared_error") if metric is None else metric
+    if is_regressor(estimator):
+        check_choice("prequential", "metric of a regressor", name, ERRORS, "a callable")
     check_choice("prequential", "metric", name, tuple(METRICS), "a callable")
     if response_method != "predict":
         raise ValueError(

@@ -9,12 +9,6 @@ from sklearn.utils.parallel import Parallel
 from tqdm import tqdm
 
 
-def check_verbose(function: str, verbose: Any) -> None:
-    """Raise ValueError unless `verbose` is 0 or 1."""
-    if verbose not in (0, 1):
-        raise ValueError(f"[{function}] verbose must be one of 0, 1; got {verbose!r}")
-
-
 class ParallelWithBar(Parallel):
     """joblib's Parallel with a bar of tasks done, whatever the backend."""
 

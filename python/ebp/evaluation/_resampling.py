@@ -12,8 +12,12 @@ from sklearn.base import is_classifier
 from sklearn.utils import _safe_indexing, indexable
 
 from ebp._checks import check_choice, check_number
+from ebp._classifier import has_columns
+
+from ._stream import dense
 
 RESAMPLES = ("bootstrap", "subsample")
+FEWEST = 4  # samples to train on and to hold out
 DRAWS = 1000  # of a data set that is to have two classes
 
 
@@ -26,12 +30,14 @@ class HeldOut:
     X_train, y_train : array-like
         What data sets are drawn from.
     X_test : array-like of shape (n_test, ...)
-    targets : ndarray of shape (n_test, n_outputs or n_classes)
-        Values, or 1 for the class of the sample and 0 for the others.
+    targets : ndarray of shape (n_test, n_outputs or n_classes or n_labels)
+        Values; or 1 for the class of the sample and 0 for the others; or an indicator matrix.
     truth : ndarray of the same shape, or None
         What `true_function` gives.
     classes : ndarray of shape (n_classes,) or None
-        None for regression.
+        None for regression and for indicator matrices.
+    multilabel : bool
+        Whether the targets are an indicator matrix.
     """
 
     X_train: Any
@@ -40,11 +46,12 @@ class HeldOut:
     targets: np.ndarray
     truth: np.ndarray | None
     classes: np.ndarray | None
+    multilabel: bool
 
     def squared_error(self, values: np.ndarray, reference: np.ndarray | None = None) -> float:
         """Mean over samples of the squared difference from `reference`, from the truth, or from the targets.
 
-        Outputs of a regression are averaged, probabilities of classes summed up.
+        Outputs of a regression and probabilities of labels are averaged, probabilities of classes summed up.
         """
         if reference is None:
             reference = self.targets if self.truth is None else self.truth
@@ -66,6 +73,7 @@ def held_out(
     if (X_test is None) != (y_test is None):
         raise ValueError("[bias_variance] X_test and y_test must be given together; got one of them")
     X, y = _indexable(X, y)
+    _check_enough("X and y", len(y), FEWEST if X_test is None else 2)
     if X_test is None:
         n = len(y)
         n_test = _size("test_size", test_size, n, n - 2)
@@ -74,15 +82,28 @@ def held_out(
         X, y = (_safe_indexing(part, order[n_test:]) for part in (X, y))
     else:
         X_test, y_test = _indexable(X_test, y_test)
-    classes = None
-    if is_classifier(estimator):
-        classes = np.unique(np.concatenate([np.ravel(y), np.ravel(y_test)]))
-        targets = (np.ravel(y_test)[:, np.newaxis] == classes).astype(np.float64)
-    else:
-        values = np.asarray(y_test, np.float64)
-        targets = values.reshape(len(values), -1)
+        _check_enough("X_test and y_test", len(y_test), 1)
+    y, targets, classes, multilabel = _coded(estimator, y, y_test)
     truth = None if true_function is None else _truth(true_function, X_test, targets.shape)
-    return HeldOut(X, y, X_test, targets, truth, classes)
+    return HeldOut(X, y, X_test, targets, truth, classes, multilabel)
+
+
+def _coded(estimator: Any, y: Any, y_test: Any) -> tuple[Any, np.ndarray, np.ndarray | None, bool]:
+    """`y` to train on, and the targets, classes and multilabel of `HeldOut`."""
+    if not is_classifier(estimator):
+        values = np.asarray(y_test, np.float64)
+        return y, values.reshape(len(values), -1), None, False
+    if not has_columns(y) and not has_columns(y_test):
+        labels = np.ravel(y_test)
+        classes = np.unique(np.concatenate([np.ravel(y), labels]))
+        return y, (labels[:, np.newaxis] == classes).astype(np.float64), classes, False
+    y, y_test = (estimator._indicators(np.asarray(part).reshape(len(part), -1)) for part in (y, y_test))
+    if y.shape[1] != y_test.shape[1]:
+        raise ValueError(
+            "[bias_variance] y and y_test must have the same number of labels; "
+            f"got {y.shape[1]} and {y_test.shape[1]}"
+        )
+    return y, y_test.astype(np.float64), None, True
 
 
 def _indexable(X: Any, y: Any) -> tuple[Any, Any]:
@@ -92,7 +113,14 @@ def _indexable(X: Any, y: Any) -> tuple[Any, Any]:
         raise ValueError(
             f"[bias_variance] X and y must have the same number of samples; got {error}"
         ) from error
-    return X, y if hasattr(y, "iloc") else np.asarray(y)
+    return X, y if hasattr(y, "iloc") else dense(y)
+
+
+def _check_enough(names: str, n: int, fewest: int) -> None:
+    if n < fewest:
+        raise ValueError(
+            f"[bias_variance] {names} must have enough samples, at least {fewest}; got {n}: too few samples"
+        )
 
 
 def _truth(true_function: Callable[[Any], Any], X: Any, shape: tuple[int, ...]) -> np.ndarray:

@@ -2,15 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.utils import _safe_indexing
 
 from ebp._checks import check_number
 
 Chunk = tuple[Any, np.ndarray, np.ndarray | None]  # X (n, ...), y (n,) or (n, outputs), weights (n,)
+
+
+def check_stream(stream: Any) -> None:
+    """Raise TypeError unless `stream` is a tuple of arrays, or may give chunks or samples."""
+    if (
+        not isinstance(stream, Iterable)
+        or isinstance(stream, (str, bytes, Mapping))
+        or hasattr(stream, "shape")
+    ):
+        raise TypeError(
+            "[prequential] stream must be an iterable of (x, y), (X, y) or (X, y, sample_weight), or a tuple "
+            f"of arrays (X, y); got {type(stream).__name__}"
+        )
+
+
+def dense(y: Any) -> np.ndarray:
+    """Targets as an array; indicator matrices may be sparse."""
+    return y.toarray() if issparse(y) else np.asarray(y)
 
 
 def are_arrays(stream: Any) -> bool:
@@ -19,7 +38,7 @@ def are_arrays(stream: Any) -> bool:
 
 
 def chunks(stream: Any, chunk_size: int | None) -> Iterator[Chunk]:
-    """The chunks of `prequential`'s `stream`; empty ones are left out."""
+    """The chunks of a `stream` that is one; empty ones are left out."""
     if are_arrays(stream):
         size = 1 if chunk_size is None else chunk_size
         check_number("prequential", "chunk_size", size, 1, integer=True)
@@ -29,17 +48,12 @@ def chunks(stream: Any, chunk_size: int | None) -> Iterator[Chunk]:
             "[prequential] chunk_size must be None unless stream is a tuple of arrays (X, y) or "
             f"(X, y, sample_weight): other streams come in chunks of their own; got {chunk_size!r}"
         )
-    if not isinstance(stream, Iterable) or isinstance(stream, (str, dict)):
-        raise TypeError(
-            "[prequential] stream must be an iterable of (x, y), (X, y) or (X, y, sample_weight), or a tuple "
-            f"of arrays (X, y); got {type(stream).__name__}"
-        )
     return (chunk for chunk in map(_as_chunk, stream) if len(chunk[1]))
 
 
 def _parts(X: Any, y: Any, sample_weight: Any = None, *, size: int) -> Iterator[Chunk]:
     X = X if hasattr(X, "shape") else np.asarray(X)
-    X, y, weights = _checked(X, np.asarray(y), sample_weight)
+    X, y, weights = _checked(X, dense(y), sample_weight)
 
     def parts() -> Iterator[Chunk]:
         for start in range(0, len(y), size):
@@ -58,7 +72,7 @@ def _as_chunk(item: Any) -> Chunk:
             f"got {type(item).__name__}{f' of {len(item)}' if isinstance(item, (tuple, list)) else ''}"
         )
     X, y, weights = (*item, None)[:3]
-    y = np.asarray(y)
+    y = dense(y)
     if y.ndim == 0 or np.ndim(X) == 1:
         X, y = np.asarray(X)[np.newaxis], y[np.newaxis]
         weights = None if weights is None else np.reshape(weights, 1)

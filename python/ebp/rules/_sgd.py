@@ -37,7 +37,7 @@ class SGD(Rule):
         Course of the rate: `learning_rate` is multiplied by its factor at each presentation. None: constant.
     center_hidden : bool, default=False
         Train dense layers above the first one as if the running means (over about 100 presentations) of their
-        inputs were subtracted from these: inputs are to have mean 0 at all layers, section 4.4. The network
+        inputs were subtracted from these: inputs are to have mean 0 at all layers, section 4.3. The network
         stays an ordinary one, as the biases take up the difference after every update. Pays where
         activations are far from 0 on average, as those of the logistic function; not by default, since the
         symmetric sigmoid leaves little to gain.
