@@ -108,6 +108,7 @@ template <class T>
 void BlockedDense<T>::load(Index rows) {
   rows_ = rows;
   row_ = sub_block_ = 0;
+  stride_ = team_->size() == 1 ? rows : kRows;
   in_parts([this](const Range& units, int part) {
     load_units(units);
     load_gram(part, team_->size());
@@ -130,11 +131,7 @@ void BlockedDense<T>::load_units(const Range& units) {
 template <class T>
 void BlockedDense<T>::load_gram(int part, int parts) {
   const Index i = size_.n_inputs;
-  if (parts == 1) {
-    stride_ = rows_;
-    return blas::gram(rows_, i, x_.data(), gram_.data());
-  }
-  stride_ = kRows;
+  if (parts == 1) return blas::gram(rows_, i, x_.data(), gram_.data());
   const auto bound = [&](int k) { return Index(double(rows_) * std::sqrt(double(k) / parts) + 0.5); };
   const Index first = bound(part), last = bound(part + 1);
   blas::gemm<T>(blas::Op::kPlain, blas::Op::kTransposed, last - first, last, i, {x_.data() + first * i, i},

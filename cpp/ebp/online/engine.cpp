@@ -1,5 +1,7 @@
 #include "ebp/online/engine.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <optional>
 #include <utility>
@@ -12,9 +14,21 @@
 namespace ebp {
 namespace {
 
-// Blocks pay for layers of which a sweep over the weights takes longer than its share of the products.
-constexpr Index kLargeLayer = 512 * 1024;  // bytes
-constexpr Index kLongInput = 64;
+constexpr Index kLongInput = 64;  // shorter ones cost more in the Gram matrix than they save
+
+// Bytes of weights from which on blocks are faster. A sweep keeps up with matrix products as long as the
+// second cache holds the weights; on Intel's processors, which multiply twice as fast as that cache delivers,
+// it does not for much smaller ones.
+Index large_layer() {
+#if defined(__x86_64__)
+  if (__builtin_cpu_is("intel")) return 160 * 1024;
+#endif
+  Index cache = 0;
+#if defined(_SC_LEVEL2_CACHE_SIZE)
+  cache = sysconf(_SC_LEVEL2_CACHE_SIZE);
+#endif
+  return cache > 0 ? cache : 1024 * 1024;
+}
 
 // Module s if there is one and it is of the kind, else null.
 template <class Kind, class T>
@@ -49,10 +63,19 @@ bool OnlineEngine<T>::can_block(const Network<T>& network, const RuleOptions& op
 }
 
 template <class T>
-bool OnlineEngine<T>::should_block(const Network<T>& network, const RuleOptions& options) {
-  if (!can_block(network, options)) return false;
+EngineKind OnlineEngine<T>::chosen(EngineKind kind, const Network<T>& network, const RuleOptions& options) {
+  if (kind == EngineKind::kStreaming) return kind;
+  const bool possible = can_block(network, options);
+  require(kind == EngineKind::kAuto || possible, "train_online",
+          "engine 'blocked' needs a dense first layer, and SGD or an SDLM with one rate a unit and refresh "
+          "'epoch'; use engine 'auto' or 'streaming'",
+          "another network or rule");
+  if (kind == EngineKind::kBlocked) return kind;
+  if (!possible) return EngineKind::kStreaming;
   const DenseSize size = *dense_at(network, first_trainable(network));
-  return size.n_inputs * size.n_outputs * Index(sizeof(T)) >= kLargeLayer && size.n_inputs >= kLongInput;
+  const Index bytes = size.n_inputs * size.n_outputs * Index(sizeof(T));
+  return bytes >= large_layer() && size.n_inputs >= kLongInput ? EngineKind::kBlocked
+                                                               : EngineKind::kStreaming;
 }
 
 template <class T>

@@ -12,6 +12,13 @@
 
 namespace ebp {
 
+// How the updates of a call are carried out; they are the same.
+enum class EngineKind {
+  kAuto,       // by what is faster for the network's size
+  kStreaming,  // single samples through every layer
+  kBlocked,    // the first layer in blocks; only for what OnlineEngine::can_block allows
+};
+
 template <class T>
 class OnlineEngine {
  public:
@@ -24,8 +31,8 @@ class OnlineEngine {
   // Whether the first layer with parameters is dense, and the rule one with a rate for each unit that does
   // not run along.
   static bool can_block(const Network<T>& network, const RuleOptions& options);
-  // Whether blocks are the faster way.
-  static bool should_block(const Network<T>& network, const RuleOptions& options);
+  // What `kind` stands for; kAuto takes blocks where they are faster.
+  static EngineKind chosen(EngineKind kind, const Network<T>& network, const RuleOptions& options);
 
   // The calls of OnlineLayer of the same names, for all layers.
   void use(Team& team);

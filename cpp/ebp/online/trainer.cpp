@@ -138,15 +138,7 @@ Trainer<T>::Trainer(Network<T>& network, const RuleOptions& options)
 
 template <class T>
 EngineKind Trainer<T>::chosen(EngineKind kind) const {
-  const RuleOptions& options = state_.options;
-  const bool blocked = kind == EngineKind::kAuto ? OnlineEngine<T>::should_block(network_, options)
-                                                 : kind == EngineKind::kBlocked;
-  if (!blocked) return EngineKind::kStreaming;
-  require(OnlineEngine<T>::can_block(network_, options), "train_online",
-          "engine 'blocked' needs a dense first layer, and SGD or an SDLM with one rate a unit and refresh "
-          "'epoch'; use engine 'auto' or 'streaming'",
-          "another network or rule");
-  return EngineKind::kBlocked;
+  return OnlineEngine<T>::chosen(kind, network_, state_.options);
 }
 
 template <class T>

@@ -19,13 +19,6 @@ enum class Status {
 
 const char* name_of(Status status);
 
-// How the updates of a call are carried out; they are the same.
-enum class EngineKind {
-  kAuto,       // by what is faster for the network's size
-  kStreaming,  // single samples through every layer
-  kBlocked,    // the first layer in blocks; only for what OnlineEngine::can_block allows
-};
-
 // Called often, and within long steps too, so that an interrupt can be served by throwing; what throws leaves
 // finite parameters.
 using Pulse = std::function<void()>;
