@@ -68,6 +68,13 @@ Batches checked_batches(const std::variant<Index, Array<Index>>& batches, Index 
   return {1, sizes.data()};
 }
 
+EngineKind engine_of(const std::string& name) {
+  if (name == "auto") return EngineKind::kAuto;
+  if (name == "streaming") return EngineKind::kStreaming;
+  require(name == "blocked", "train_online", "engine must be one of auto, streaming, blocked", name);
+  return EngineKind::kBlocked;
+}
+
 // Calls the user's callback, whose true result stops the training.
 Progress progress_of(const py::object& callback) {
   if (callback.is_none()) return nullptr;
@@ -105,7 +112,7 @@ class BoundTrainer {
   py::tuple train(const Array<T>& x, const Array<T>& t, const Array<Index>& order,
                   const std::variant<Index, Array<Index>>& batches, const Optional<double>& rates,
                   const Optional<T>& weights, const Optional<T>& shift, const Optional<T>& factor,
-                  const py::object& callback) {
+                  const std::string& engine, int n_threads, const py::object& callback) {
     const Samples<T> samples = samples_of(guarded_.network(), x, t, weights, shift, factor);
     checked_order(order, x.shape(0));
     const Index *indices = order.data(), n = order.size();
@@ -114,14 +121,22 @@ class BoundTrainer {
     const double* epsilons = rates ? rates->data() : nullptr;
     Array<double> losses(order.size());
     double* to = losses.mutable_data();
+    const EngineKind kind = engine_of(engine);
+    require(n_threads >= 1, "train_online", "n_threads must be at least 1", n_threads);
     Outcome outcome;
     {
       typename GuardedNetwork<T>::Exclusive exclusive(guarded_, "train_online");
       py::gil_scoped_release release;
-      outcome = trainer_.train(samples, indices, n, checked, epsilons, to, progress_of(callback), Signals());
+      outcome = trainer_.train(samples, indices, n, checked, epsilons, to, progress_of(callback), Signals(),
+                               kind, n_threads);
     }
     losses.resize({outcome.n_samples});
     return py::make_tuple(losses, outcome.n_samples, name_of(outcome.status));
+  }
+
+  // "streaming" or "blocked", what `train` makes of the name.
+  const char* engine(const std::string& name) const {
+    return trainer_.chosen(engine_of(name)) == EngineKind::kBlocked ? "blocked" : "streaming";
   }
 
   T learn_one(const py::object& x, const py::object& t) {
@@ -176,7 +191,9 @@ void bind_trainer(py::module_& m, const char* name) {
       .def("train", &B::train, py::arg("x").noconvert(), py::arg("t").noconvert(),
            py::arg("order").noconvert(), "batches"_a = 1, py::arg("rates").noconvert() = py::none(),
            py::arg("weights").noconvert() = py::none(), py::arg("shift").noconvert() = py::none(),
-           py::arg("factor").noconvert() = py::none(), "callback"_a = py::none())
+           py::arg("factor").noconvert() = py::none(), "engine"_a = "auto", "n_threads"_a = 1,
+           "callback"_a = py::none())
+      .def("engine", &B::engine, "engine"_a)
       .def("learn_one", &B::learn_one, "x"_a, "t"_a)
       .def("set_learning_rate", &B::set_learning_rate, "learning_rate"_a)
       .def_property_readonly("rates", &B::rates)

@@ -18,7 +18,7 @@ from ._options import BATCH_SOLVERS, ONLINE_SOLVERS, SEARCHES
 from ._preparation import PreparedEstimator, unchanged_on_error
 from ._presentation import EmphasizedOrders, orders
 from ._rates import RateSchedule
-from ._solvers import new_rule, start_rate
+from ._solvers import check_engine, new_rule, start_rate
 from ._targets import constant_loss
 from ._training import EXPLOSION, Course, History, Loop, Monitor, TrainingData, present, warn_of
 from .network import Network
@@ -57,6 +57,7 @@ class OnlineEstimator(PreparedEstimator):
             self._rng = _generator(self.random_state)
             data, validation = self._prepare(X, y, sample_weight, warm)
             self.solver_ = chosen_solver(self, self.network_, data)
+            check_engine(self._name, self.engine, self.solver_, self.network_)
             monitor = Monitor(self.network_, data, self._name)
             start = None
             if self.solver_ not in SEARCHES:
@@ -204,6 +205,7 @@ class OnlineEstimator(PreparedEstimator):
             schedule=self._rate_schedule(),
             center_hidden=bool(self.center_hidden),
             refresh=refresh,
+            engine=str(self.engine),
         )
         rule.n_presented = presented
         return rule
@@ -212,7 +214,8 @@ class OnlineEstimator(PreparedEstimator):
         """The first three decide on an automatic rate, all but the first on the rule."""
         automatic = isinstance(self.learning_rate_init, str)
         numbers = float(self.momentum), float(self.alpha)
-        return automatic, str(self.solver_), *numbers, bool(self.center_hidden), self._rate_schedule()
+        switches = bool(self.center_hidden), self.engine == "blocked"
+        return automatic, str(self.solver_), *numbers, *switches, self._rate_schedule()
 
     # ---- partial_fit --------------------------------------------------------------------------------
 
@@ -222,6 +225,7 @@ class OnlineEstimator(PreparedEstimator):
         with unchanged_on_error(self):
             self.solver_ = "sdlm" if self.solver == "auto" else str(self.solver)
             data = self._prepare_chunk(X, y, sample_weight, classes, first)
+            check_engine(self._name, self.engine, self.solver_, self.network_)
             if len(data.rows):
                 self._update_rule(data)
         if len(data.rows):

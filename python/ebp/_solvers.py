@@ -19,6 +19,8 @@ FLATTEST = 1e-3  # lambda_max that is counted at least
 # inputs and hidden states had the size 1 and all slopes too.
 FEW_ROWS = 100
 MEAN_GRADIENT_ROWS = 1000
+# Have a rate for each unit, or can have.
+BLOCKED = ("sdlm", "sgd", "gd")
 # Have momentum of their own, or steps that momentum would make meaningless.
 WITHOUT_MOMENTUM = ("adam", "rprop")
 
@@ -56,8 +58,12 @@ def new_rule(
     schedule: Any,
     center_hidden: bool,
     refresh: str,
+    engine: str,
 ) -> Any:
-    """A rule of this rate for the network as it stands; `refresh` is that of SDLM."""
+    """A rule of this rate for the network as it stands.
+
+    `refresh` is that of SDLM, which has one rate a unit for the `engine` "blocked".
+    """
     common: dict[str, Any] = {
         "weight_decay": weight_decay,
         "schedule": schedule,
@@ -69,7 +75,8 @@ def new_rule(
         return rules.Rprop(rate, **common)
     common["momentum"] = momentum
     if solver == "sdlm":
-        return rules.SDLM(rate, refresh=refresh, **common)
+        granularity = "unit" if engine == "blocked" else "weight"
+        return rules.SDLM(rate, refresh=refresh, granularity=granularity, **common)
     if solver == "murata":
         # within what a float can hold: where the gradient is not finite, the first sample will tell
         beta = float(np.clip(rate / mean_gradient_length(network, data), 1e-300, 1e300))
@@ -79,6 +86,16 @@ def new_rule(
     if solver == "rmsprop":
         return rules.RMSProp(rate, **common)
     return rules.SGD(rate, **common)
+
+
+def check_engine(owner: str, engine: str, solver: str, network: Network) -> None:
+    """Raise ValueError if the engine is "blocked" and cannot be."""
+    if engine != "blocked":
+        return
+    if solver not in BLOCKED:
+        names = ", ".join(repr(name) for name in BLOCKED)
+        raise ValueError(f"[{owner}] solver must be one of {names} with engine='blocked'; got {solver!r}")
+    rules.SGD(1.0)._bind(network).engine(engine)
 
 
 def mean_gradient_length(network: Network, data: Any) -> float:

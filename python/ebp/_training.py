@@ -267,7 +267,7 @@ def present(
         data.T,
         rule,
         order=order,
-        engine=options.engine,
+        engine="auto" if getattr(rule, "refresh", "") == "running" else options.engine,
         n_threads=options.n_threads,
         batch_size=batch_size,
         sample_weight=orders.weights,

@@ -107,10 +107,11 @@ default="auto"
     dtype : {"float32", "float64"}, default="float32"
         Of the network. C-contiguous `X` of this type is not copied, unless its normalisation takes double
         precision: means above some 10,000 standard deviations, or values near the limits of the type.
-    engine : {"auto", "streaming"}, default="auto"
-        How the updates are carried out.
+    engine : {"auto", "streaming", "blocked"}, default="auto"
+        How the updates are carried out, see `Network.train_online`; "blocked" needs a dense first layer and
+        the solver "sgd" or "sdlm", which then has a rate for every unit.
     n_threads : int, default=1
-        Only 1 is available.
+        Threads that share the work of every single update, see `Network.train_online`.
     warm_start : bool, default=False
         Continue from the weights of the last `fit`. Then, as in `partial_fit`, hidden_layer_sizes,
         activation, out_activation, loss, targets, twist and dtype must stay; normalize and weight_init,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,8 @@ import numpy as np
 
 from ebp import _initialization
 from ebp._arrays import as_rows, checked_axes, checked_order, checked_weights
+from ebp._blas import one_blas_thread
+from ebp._checks import check_number
 from ebp._feed_forward import FeedForward
 from ebp._rbf import initialize_rbf
 from ebp._summary import summary_table
@@ -20,7 +23,7 @@ from ebp.rules import Rule
 
 __all__ = ["LOSSES", "Network", "OnlineResult"]
 
-_ENGINES = ("auto", "streaming")
+_ENGINES = ("auto", "streaming", "blocked")
 
 
 @dataclass(frozen=True)
@@ -117,10 +120,16 @@ class Network(FeedForward):
         order : array-like of int, default=None
             Rows in the order of their presentation, any number of times each. None: 0, 1, ..., n - 1.
             Neighbours should not be alike (section 4.2): see `ebp.sampling`.
-        engine : {"auto", "streaming"}, default="auto"
-            How the sequence of updates is executed; "streaming" is what there is.
+        engine : {"auto", "streaming", "blocked"}, default="auto"
+            How the sequence of updates is executed, with results that differ by rounding only. "streaming"
+            takes sample after sample through every layer. "blocked" computes the first layer for blocks of
+            samples by matrix products, which is faster where it has more weights than the second-level cache
+            holds; it must be dense, and `rule` an `SGD` or an `SDLM` with granularity "unit" and refresh
+            "epoch". "auto" takes what is faster.
         n_threads : int, default=1
-            The streaming engine has one thread.
+            Threads that share the work of every single update: the units of a dense layer, if it is large.
+            They wait for each other several times a sample, in a loop: there should be no more of them than
+            idle processors. Results are the same bits for the same number, and differ by rounding otherwise.
         callback : callable, default=None
             Called every few milliseconds of work (after each batch, if that takes longer), at the same
             presentations in every run, as ``callback(n_done, mean_loss)``; a true result stops the training.
@@ -150,27 +159,28 @@ class Network(FeedForward):
             raise ValueError(f"[train_online] engine must be one of {', '.join(_ENGINES)}; got {engine!r}")
         if callback is not None and not callable(callback):
             raise TypeError(f"[train_online] callback must be callable; got {callback!r}")
-        if n_threads != 1:
-            raise ValueError(
-                f"[train_online] n_threads must be 1 for the streaming engine; got {n_threads!r}"
-            )
+        check_number("train_online", "n_threads", n_threads, 1, integer=True)
         trainer = rule._bind(self)
         shift, factor = self._transform(input_transform)
         width = self.n_inputs if shift is None else len(shift)
         sample_shape = self._input_shape if width == self.n_inputs else ()
         rows = as_rows(X, width, self._dtype, "train_online", "X", sample_shape)
         presented = checked_order(order, len(rows))
-        losses, n_samples, status = trainer.train(
-            rows,
-            self._targets(T, "train_online"),
-            presented,
-            batches=_batches(batch_size, rule.n_presented, len(presented)),
-            rates=rule._rates(len(presented)),
-            weights=self._weights(sample_weight, len(rows)),
-            shift=shift,
-            factor=factor,
-            callback=callback,
-        )
+        engine = trainer.engine(engine)
+        with one_blas_thread() if engine == "blocked" else nullcontext():
+            losses, n_samples, status = trainer.train(
+                rows,
+                self._targets(T, "train_online"),
+                presented,
+                batches=_batches(batch_size, rule.n_presented, len(presented)),
+                rates=rule._rates(len(presented)),
+                weights=self._weights(sample_weight, len(rows)),
+                shift=shift,
+                factor=factor,
+                engine=engine,
+                n_threads=n_threads,
+                callback=callback,
+            )
         rule._n_presented += n_samples
         return OnlineResult(losses, n_samples, status)
 

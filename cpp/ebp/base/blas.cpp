@@ -23,11 +23,14 @@ template <class T>
 using Matrix = Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
 
 template <class T>
-void eigen_gemm(Op op_a, Op op_b, Index m, Index n, Index k, const T* a, const T* b, T beta, T* c) {
-  using Map = Eigen::Map<const Matrix<T>>;
+void eigen_gemm(Op op_a, Op op_b, Index m, Index n, Index k, Strided<const T> a, Strided<const T> b, T beta,
+                Strided<T> c) {
+  using Stride = Eigen::OuterStride<>;
+  using Map = Eigen::Map<const Matrix<T>, 0, Stride>;
   const bool ta = op_a == Op::kTransposed, tb = op_b == Op::kTransposed;
-  const Map A(a, ta ? k : m, ta ? m : k), B(b, tb ? n : k, tb ? k : n);
-  Eigen::Map<Matrix<T>> C(c, m, n);
+  const Map A(a.data, ta ? k : m, ta ? m : k, Stride(a.stride));
+  const Map B(b.data, tb ? n : k, tb ? k : n, Stride(b.stride));
+  Eigen::Map<Matrix<T>, 0, Stride> C(c.data, m, n, Stride(c.stride));
   if (beta == T(0))
     C.setZero();
   else
@@ -56,6 +59,8 @@ bool fits_int(Index a, Index b, Index c) {
 
 Serial::Serial() : before_(serial) { serial = true; }
 Serial::~Serial() { serial = before_; }
+Installed::Installed() : before_(serial) { serial = false; }
+Installed::~Installed() { serial = before_; }
 
 template <class T>
 void install(const Table<T>& table) {
@@ -68,18 +73,26 @@ void gemm(Op op_a, Op op_b, Index m, Index n, Index k, const T* a, const T* b, T
   const bool ta = op_a == Op::kTransposed, tb = op_b == Op::kTransposed;
   if (!ta && tb && narrow::suits_dot<T>(n, k)) return narrow::dot(m, n, k, a, b, beta, c);
   if (ta && !tb && k > 0 && narrow::suits_outer<T>(m, n)) return narrow::outer(m, n, k, a, b, beta, c);
+  gemm<T>(op_a, op_b, m, n, k, {a, ta ? m : k}, {b, tb ? k : n}, beta, {c, n});
+}
+
+template <class T>
+void gemm(Op op_a, Op op_b, Index m, Index n, Index k, Strided<const T> a, Strided<const T> b, T beta,
+          Strided<T> c) {
+  if (m == 0 || n == 0) return;
   const auto& table = installed<T>();
-  if (serial || !table.gemm || is_small(m, n, k) || !fits_int(m, n, k)) {
+  if (serial || !table.gemm || is_small(m, n, k) || !fits_int(m, n, k) ||
+      !fits_int(a.stride, b.stride, c.stride)) {
     eigen_gemm(op_a, op_b, m, n, k, a, b, beta, c);
     return;
   }
   // BLAS is column-major: the row-major product C = A B is its C' = B' A'.
-  char first = ta ? 'T' : 'N', second = tb ? 'T' : 'N';
+  char first = op_a == Op::kTransposed ? 'T' : 'N', second = op_b == Op::kTransposed ? 'T' : 'N';
   int rows = int(m), columns = int(n), inner = int(k);
-  int lda = ta ? rows : inner, ldb = tb ? inner : columns;
+  int lda = int(a.stride), ldb = int(b.stride), ldc = int(c.stride);
   T one = 1;
-  table.gemm(&second, &first, &columns, &rows, &inner, &one, const_cast<T*>(b), &ldb, const_cast<T*>(a), &lda,
-             &beta, c, &columns);
+  table.gemm(&second, &first, &columns, &rows, &inner, &one, const_cast<T*>(b.data), &ldb,
+             const_cast<T*>(a.data), &lda, &beta, c.data, &ldc);
 }
 
 template <class T>
@@ -103,11 +116,34 @@ void syrk(Index n, Index k, const T* a, T beta, T* c) {
   table.syrk(&upper, &plain, &order, &inner, &one, const_cast<T*>(a), &order, &beta, c, &order);
 }
 
+template <class T>
+void gram(Index n, Index k, const T* a, T* c) {
+  if (n == 0) return;
+  const auto& table = installed<T>();
+  if (serial || !table.syrk || is_small(n, n, k) || !fits_int(n, k, 0)) {
+    const Eigen::Map<const Matrix<T>> A(a, n, k);
+    Eigen::Map<Matrix<T>> C(c, n, n);
+    C.template triangularView<Eigen::Lower>().setZero();
+    C.template selfadjointView<Eigen::Lower>().rankUpdate(A);
+    return;
+  }
+  char upper = 'U', transposed = 'T';
+  int order = int(n), inner = int(k);
+  T one = 1, zero = 0;
+  table.syrk(&upper, &transposed, &order, &inner, &one, const_cast<T*>(a), &inner, &zero, c, &order);
+}
+
 template void install(const Table<float>&);
 template void install(const Table<double>&);
 template void gemm(Op, Op, Index, Index, Index, const float*, const float*, float, float*);
 template void gemm(Op, Op, Index, Index, Index, const double*, const double*, double, double*);
+template void gemm(Op, Op, Index, Index, Index, Strided<const float>, Strided<const float>, float,
+                   Strided<float>);
+template void gemm(Op, Op, Index, Index, Index, Strided<const double>, Strided<const double>, double,
+                   Strided<double>);
 template void syrk(Index, Index, const float*, float, float*);
 template void syrk(Index, Index, const double*, double, double*);
+template void gram(Index, Index, const float*, float*);
+template void gram(Index, Index, const double*, double*);
 
 }  // namespace ebp::blas

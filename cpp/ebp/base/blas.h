@@ -35,13 +35,42 @@ class Serial {
   bool before_;
 };
 
+// While it lives, an installed BLAS serves the large products of this thread even within `Serial`: whoever
+// asks for it has seen to it that this BLAS uses no more threads than it may.
+class Installed {
+ public:
+  Installed();
+  ~Installed();
+  Installed(const Installed&) = delete;
+  Installed& operator=(const Installed&) = delete;
+
+ private:
+  bool before_;
+};
+
 // C (m, n) = op(A) op(B) + beta C, where op(A) is (m, k) and op(B) is (k, n). C may not alias A or B.
 // With beta = 0, C is overwritten and may hold anything.
 template <class T>
 void gemm(Op op_a, Op op_b, Index m, Index n, Index k, const T* a, const T* b, T beta, T* c);
 
+// A part of a matrix: its rows are `stride` apart.
+template <class T>
+struct Strided {
+  T* data;
+  Index stride;
+};
+
+// The same for parts of matrices.
+template <class T>
+void gemm(Op op_a, Op op_b, Index m, Index n, Index k, Strided<const T> a, Strided<const T> b, T beta,
+          Strided<T> c);
+
 // The lower triangle of C (n, n) = A'A + beta C, where A is (k, n); the rest of C stays as it is.
 template <class T>
 void syrk(Index n, Index k, const T* a, T beta, T* c);
+
+// The lower triangle of C (n, n) = A A', where A is (n, k); the rest of C stays as it is.
+template <class T>
+void gram(Index n, Index k, const T* a, T* c);
 
 }  // namespace ebp::blas

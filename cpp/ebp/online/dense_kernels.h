@@ -9,6 +9,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "ebp/base/team.h"
 #include "ebp/online/methods.h"
 
 namespace ebp::online {
@@ -26,6 +27,19 @@ struct Sweep {
   Constants<T> constants;
 
   Index bias_start() const { return n_outputs * n_inputs; }
+
+  // The part of it that consists of some rows, without their biases.
+  Sweep rows(const Range& range) const {
+    Sweep part = *this;
+    part.n_outputs = range.size();
+    part.weights += range.first * n_inputs;
+    part.memory = memory.from(range.first * n_inputs);
+    part.has_bias = false;
+    part.delta += range.first;
+    part.hy += range.first;
+    part.unit_factors += range.first;
+    return part;
+  }
 };
 
 // The rules of a sweep: change() gives what is taken from the weights w of row j whose inputs are x, and

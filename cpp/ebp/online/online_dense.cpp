@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <utility>
+#include <vector>
 
 #include "ebp/online/dense_kernels.h"
 #include "ebp/online/online_layer.h"
@@ -9,6 +10,9 @@ namespace {
 
 using online::Motion;
 using simd::Pack;
+
+// Weights below which calling others takes longer than doing it all.
+constexpr Index kShareable = 8192;
 
 // The first layer's update is put off until its next forward pass, so that one sweep over the weights serves
 // both: it is the layer that passes nothing down, and usually the one with most of the weights.
@@ -30,6 +34,12 @@ class OnlineDense final : public OnlineLayer<T> {
               delta_.data(), hy_.data(),     unit_factors_.data(), state.constants()};
   }
 
+  void use(Team& team) override {
+    const bool worth = sweep_.n_inputs * sweep_.n_outputs >= kShareable;
+    team_ = worth && team.size() > 1 ? &team : nullptr;
+    parts_below_.resize(team_ ? std::size_t(team.size()) - 1 : 0);
+  }
+
   void begin() override {
     const Index i = sweep_.n_inputs;
     for (Index j = 0; state_.options.unit_rates() && j < sweep_.n_outputs; ++j) {
@@ -40,8 +50,10 @@ class OnlineDense final : public OnlineLayer<T> {
 
   void finish() override {
     if (!pending_) return;
-    online::backward<Update, false, false>(sweep_, pending_, static_cast<T*>(nullptr),
-                                           static_cast<T*>(nullptr));
+    in_parts([this](const online::Sweep<T>& rows, Index, int) {
+      online::backward<Update, false, false>(rows, pending_, static_cast<T*>(nullptr),
+                                             static_cast<T*>(nullptr));
+    });
     online::update_bias<Rule, kMotion>(sweep_);
     pending_ = nullptr;
   }
@@ -67,13 +79,15 @@ class OnlineDense final : public OnlineLayer<T> {
       simd::store(outputs + j, value);
       simd::store(slopes + j, slope);
     };
-    if (pending_) {
-      online::update_bias<Rule, kMotion>(sweep_);
-      online::products<Update>(sweep_, pending_, x, activate);
-      pending_ = nullptr;
-    } else {
-      online::products<online::NoUpdate<T>>(sweep_, x, x, activate);
-    }
+    if (pending_) online::update_bias<Rule, kMotion>(sweep_);
+    in_parts([this, x, activate](const online::Sweep<T>& rows, Index first, int) {
+      const auto emit = [=](Index j, Pack<T> total, auto lanes) { activate(first + j, total, lanes); };
+      if (pending_)
+        online::products<Update>(rows, pending_, x, emit);
+      else
+        online::products<online::NoUpdate<T>>(rows, x, x, emit);
+    });
+    pending_ = nullptr;
     x_ = x;
     return outputs;
   }
@@ -89,10 +103,25 @@ class OnlineDense final : public OnlineLayer<T> {
       return;
     }
     if (centred_) centred_->add_to_bias(T(1), sweep_.weights);
-    if (c)
-      online::backward<Update, true, true>(sweep_, seen_, e_below, c_below);
-    else
-      online::backward<Update, true, false>(sweep_, seen_, e_below, c_below);
+    const Index width = simd::padded<T>(sweep_.n_inputs);
+    for (auto& part : parts_below_) part.resize(std::size_t(2 * width));
+    in_parts([&](const online::Sweep<T>& rows, Index, int part) {
+      T* e_part = part ? parts_below_[std::size_t(part) - 1].data() : e_below;
+      T* c_part = part ? e_part + width : c_below;
+      if (rows.n_outputs == 0) {  // more threads than rows: nothing is passed down
+        std::fill_n(e_part, sweep_.n_inputs, T(0));
+        if (c) std::fill_n(c_part, sweep_.n_inputs, T(0));
+        return;
+      }
+      if (c)
+        online::backward<Update, true, true>(rows, seen_, e_part, c_part);
+      else
+        online::backward<Update, true, false>(rows, seen_, e_part, c_part);
+    });
+    for (const auto& part : parts_below_) {
+      add(part.data(), e_below);
+      if (c) add(part.data() + width, c_below);
+    }
     online::update_bias<Rule, kMotion>(sweep_);
     if (!centred_) return;
     centred_->add_to_bias(T(-1), sweep_.weights);
@@ -101,6 +130,23 @@ class OnlineDense final : public OnlineLayer<T> {
 
  private:
   using Update = online::RowUpdate<T, Rule, kMotion>;
+
+  // Calls body(rows, first of them, part) for all rows of the sweep, in as many parts as there are threads.
+  template <class Body>
+  void in_parts(const Body& body) {
+    if (!team_) return body(sweep_, 0, 0);
+    const int parts = team_->size();
+    team_->run([this, &body, parts](int part) {
+      const Range range = share_of(sweep_.n_outputs, part, parts, simd::kLanes<T>);
+      body(sweep_.rows(range), range.first, part);
+    });
+  }
+
+  // What a part of the rows passes down, to the sum (i).
+  void add(const T* part, T* sum) const {
+    for (Index k = 0; k < sweep_.n_inputs; k += simd::kLanes<T>)
+      simd::store(sum + k, simd::load(sum + k) + simd::load(part + k));
+  }
 
   // delta = f' e and hy = f'^2 c: (4) and (54)
   void take_error(const T* e, const T* c) {
@@ -149,6 +195,8 @@ class OnlineDense final : public OnlineLayer<T> {
 
   Sigmoid<T> sigmoid_;
   RuleState<T>& state_;
+  Team* team_ = nullptr;                       // null: nobody to share with, or not worth it
+  std::vector<AlignedVector<T>> parts_below_;  // what all parts but the first pass down
   online::Sweep<T> sweep_;
   AlignedVector<T> output_, slope_, delta_, hy_, unit_factors_, unit_curvature_;
   Centred<T>* centred_;  // null unless the layer's inputs are centred

@@ -3,6 +3,7 @@
 
 #include <memory>
 
+#include "ebp/base/team.h"
 #include "ebp/nn/activation.h"
 #include "ebp/nn/conv.h"
 #include "ebp/online/online_step.h"
@@ -22,6 +23,9 @@ template <class T>
 class OnlineLayer {
  public:
   virtual ~OnlineLayer() = default;
+
+  // The threads to share the work with, until it is called again; they must outlive that.
+  virtual void use(Team&) {}
 
   // Takes factors and curvature of the units from the rule's state as they are now.
   virtual void begin() = 0;

@@ -37,7 +37,8 @@ const char* name_of(Status status) {
 template <class T>
 struct Trainer<T>::Run {
   Run(const Network<T>& network, const Samples<T>& samples, const Index* order, Index n,
-      const Batches& batches, const double* rates, double* losses, const Pulse& pulse)
+      const Batches& batches, const double* rates, double* losses, bool blocked, Team& team,
+      const Pulse& pulse)
       : samples(samples),
         feed(samples, network.n_inputs()),
         order(order),
@@ -45,6 +46,8 @@ struct Trainer<T>::Run {
         batches(batches),
         rates(rates),
         losses(losses),
+        blocked(blocked),
+        team(team),
         pulse(pulse) {}
 
   const Samples<T>& samples;
@@ -54,12 +57,15 @@ struct Trainer<T>::Run {
   const Batches& batches;
   const double* rates;
   double* losses;
+  bool blocked;
+  Team& team;
   const Pulse& pulse;
   Index done = 0;
   Index updates = 0;
 
-  // Presentations of the next update, the last one of which may find fewer.
-  Index batch_size() const { return batches.sizes ? batches.sizes[updates] : batches.size; }
+  // Presentations of the next update, and of any; the last one may find fewer.
+  Index batch_size() const { return batch_size(updates); }
+  Index batch_size(Index update) const { return batches.sizes ? batches.sizes[update] : batches.size; }
 
   // Multiply-adds of one sample's forward pass: a shared parameter takes one for each of its connections.
   Index work(const Network<T>& network) const {
@@ -131,6 +137,11 @@ Trainer<T>::Trainer(Network<T>& network, const RuleOptions& options)
 }
 
 template <class T>
+EngineKind Trainer<T>::chosen(EngineKind kind) const {
+  return OnlineEngine<T>::chosen(kind, network_, state_.options);
+}
+
+template <class T>
 void Trainer<T>::set_learning_rate(double learning_rate) {
   state_.set_learning_rate(learning_rate);
 }
@@ -144,12 +155,13 @@ RuleState<T>& Trainer<T>::state() {
 
 // The engine's own curvature is given back before anything is changed under it.
 template <class T>
-void Trainer<T>::activate(bool running) {
-  if (!engine_ || engine_->running() != running) {
+void Trainer<T>::activate(bool running, bool blocked, Team& team) {
+  if (!engine_ || engine_->running() != running || engine_->blocked() != blocked) {
     if (engine_ && !stale_) engine_->publish();
-    engine_ = std::make_unique<StreamingEngine<T>>(network_, state_, running);
+    engine_ = std::make_unique<OnlineEngine<T>>(network_, state_, running, blocked);
     stale_ = true;
   }
+  engine_->use(team);
   if (!stale_) return;
   state_.refresh_factors();
   engine_->begin();
@@ -187,6 +199,15 @@ void Trainer<T>::measure_curvature(Run& run) {
   stale_ = true;
 }
 
+// The next samples up to `end` or to the first batch.
+template <class T>
+void Trainer<T>::load_block(Run& run, Index end) {
+  const Index most = std::min(end - run.done, BlockedDense<T>::kRows);
+  Index rows = 1;
+  while (rows < most && run.batch_size(run.updates + rows) == 1) ++rows;
+  engine_->load(run.feed, run.order + run.done, rows);
+}
+
 template <class T>
 void Trainer<T>::begin_update(const Run& run) {
   if (run.rates) state_.set_learning_rate(run.rates[run.done]);
@@ -199,10 +220,11 @@ bool Trainer<T>::present_singly(Run& run, Index end) {
   const Index k = network_.n_outputs();
   for (; run.done < end && run.batch_size() == 1; ++run.done, ++run.updates) {
     const Index sample = run.order[run.done];
-    if (run.done + 1 < run.n) run.feed.prefetch(run.order[run.done + 1]);
+    if (run.blocked && engine_->remaining() == 0) load_block(run, end);
+    if (!run.blocked && run.done + 1 < run.n) run.feed.prefetch(run.order[run.done + 1]);
     const T weight = run.samples.weights ? run.samples.weights[sample] : T(1);
-    const T* t = run.samples.t + sample * k;
-    const T loss = engine_->assess(run.feed.row(sample), t, weight);
+    const T *t = run.samples.t + sample * k, *x = run.blocked ? nullptr : run.feed.row(sample);
+    const T loss = engine_->assess(x, t, weight);
     run.losses[run.done] = double(loss);
     if (!std::isfinite(loss)) {
       ++run.done;
@@ -277,7 +299,7 @@ void Trainer<T>::restore(const AlignedVector<T>& parameters) {
 template <class T>
 bool Trainer<T>::present_some(Run& run, Index end) {
   if (run.batch_size() == 1) {
-    activate(state_.options.running());
+    activate(state_.options.running(), run.blocked, run.team);
     return present_singly(run, end);
   }
   run.make_blocks(network_, state_);
@@ -322,9 +344,12 @@ Outcome Trainer<T>::present_all(Run& run, const Progress& progress) {
 
 template <class T>
 Outcome Trainer<T>::train(const Samples<T>& samples, const Index* order, Index n, const Batches& batches,
-                          const double* rates, double* losses, const Progress& progress, const Pulse& pulse) {
+                          const double* rates, double* losses, const Progress& progress, const Pulse& pulse,
+                          EngineKind kind, int n_threads) {
   const blas::Serial serial;
-  Run run(network_, samples, order, n, batches, rates, losses, pulse);
+  Team team(n_threads);
+  const bool blocked = chosen(kind) == EngineKind::kBlocked;
+  Run run(network_, samples, order, n, batches, rates, losses, blocked, team, pulse);
   state();
   if (state_.options.sdlm() && !(state_.options.running() && state_.measured)) measure_curvature(run);
   return present_all(run, progress);
@@ -346,7 +371,7 @@ T Trainer<T>::learn_one(const T* x, const T* t) {
   const blas::Serial serial;
   const SdlmOptions* sdlm = state_.options.sdlm();
   const bool ready = !sdlm || begin_running(x, t);
-  activate(sdlm != nullptr);
+  activate(sdlm != nullptr, false, alone_);
   const T loss = engine_->assess(x, t, T(1));
   if (!ready || !std::isfinite(loss)) return loss;
   T size = 0;

@@ -5,9 +5,9 @@
 #include <memory>
 
 #include "ebp/nn/tape.h"
+#include "ebp/online/engine.h"
 #include "ebp/online/feed.h"
 #include "ebp/online/rule_state.h"
-#include "ebp/online/streaming.h"
 
 namespace ebp {
 
@@ -45,16 +45,20 @@ class Trainer {
   // The network is kept by reference.
   Trainer(Network<T>& network, const RuleOptions& options);
 
+  // The engine that a call of train with this one uses for updates by single samples.
+  EngineKind chosen(EngineKind kind) const;
+
   // epsilon from now on
   void set_learning_rate(double learning_rate);
 
   // Presents samples order[0 .. n) and updates after every batch of them, by the mean of their gradients.
   // losses (n) gets each presentation's weighted loss before the update. The rule's curvature is measured
-  // first where it asks for that. rates (n), which may be null, are values of epsilon, of which an update
-  // takes that of its first presentation. `progress` and `pulse` may be empty; `progress` may set the
-  // learning rate.
+  // first where it asks for that. `n_threads` share the work of updates by single samples. rates (n), which
+  // may be null, are values of epsilon, of which an update takes that of its first presentation. `progress`
+  // and `pulse` may be empty; `progress` may set the learning rate.
   Outcome train(const Samples<T>& samples, const Index* order, Index n, const Batches& batches,
-                const double* rates, double* losses, const Progress& progress, const Pulse& pulse);
+                const double* rates, double* losses, const Progress& progress, const Pulse& pulse,
+                EngineKind kind = EngineKind::kAuto, int n_threads = 1);
 
   // Presents one sample, x (i) and t (o), and returns its loss before the update. If the loss or what would
   // be learnt is not finite, nothing is. SDLM's curvature follows its running average (62).
@@ -69,7 +73,8 @@ class Trainer {
   void measure_curvature(Run& run);
   // Whether h has been measured, if need be from this sample; false if it is not finite.
   bool begin_running(const T* x, const T* t);
-  void activate(bool running);
+  void activate(bool running, bool blocked, Team& team);
+  void load_block(Run& run, Index end);
   Outcome present_all(Run& run, const Progress& progress);
   bool present_some(Run& run, Index end);
   bool present_singly(Run& run, Index end);
@@ -81,9 +86,10 @@ class Trainer {
 
   Network<T>& network_;
   RuleState<T> state_;
-  std::unique_ptr<StreamingEngine<T>> engine_;  // made for the first call that needs one
-  bool stale_ = true;                           // the engine has not seen the state as it is
-  bool unbounded_ = false;                      // slopes may be of any size, as those of narrow bumps
+  std::unique_ptr<OnlineEngine<T>> engine_;  // made for the first call that needs one
+  bool stale_ = true;                        // the engine has not seen the state as it is
+  Team alone_;
+  bool unbounded_ = false;  // slopes may be of any size, as those of narrow bumps
 };
 
 }  // namespace ebp

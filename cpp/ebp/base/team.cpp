@@ -1,0 +1,70 @@
+#include "ebp/base/team.h"
+
+namespace ebp {
+namespace {
+
+// Turns of a wait, some tens of microseconds: longer than the work between two rounds, so that threads seldom
+// fall asleep in a training, and short enough to leave the processor to others soon after.
+constexpr int kTurns = 2000;
+
+inline void rest_a_moment() {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  asm volatile("yield");
+#endif
+}
+
+}  // namespace
+
+struct alignas(64) Team::Worker {
+  std::atomic<unsigned> done{0};  // the last round it has finished
+  std::thread thread;
+};
+
+Team::Team(int size) {
+  for (int part = 1; part < size; ++part) {
+    workers_.push_back(std::make_unique<Worker>());
+    Worker& worker = *workers_.back();
+    worker.thread = std::thread([this, &worker, part] { serve(worker, part); });
+  }
+}
+
+Team::~Team() {
+  start(nullptr, nullptr);
+  for (auto& worker : workers_) worker->thread.join();
+}
+
+void Team::start(const void* work, Call call) {
+  work_ = work;
+  call_ = call;
+  round_.fetch_add(1, std::memory_order_release);
+  round_.notify_all();
+}
+
+void Team::await() {
+  const unsigned round = round_.load(std::memory_order_relaxed);
+  for (auto& worker : workers_) {
+    for (int turn = 0; worker->done.load(std::memory_order_acquire) != round; ++turn) {
+      // Where there are fewer processors than threads, somebody may wait for this one.
+      if (turn < kTurns)
+        rest_a_moment();
+      else
+        std::this_thread::yield();
+    }
+  }
+}
+
+void Team::serve(Worker& worker, int part) {
+  for (unsigned seen = 0;;) {
+    for (int turn = 0; turn < kTurns && round_.load(std::memory_order_acquire) == seen; ++turn)
+      rest_a_moment();
+    round_.wait(seen, std::memory_order_acquire);
+    if (!call_) return;
+    ++seen;
+    call_(work_, part);
+    worker.done.store(seen, std::memory_order_release);
+  }
+}
+
+}  // namespace ebp

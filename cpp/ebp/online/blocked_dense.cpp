@@ -1,0 +1,310 @@
+#include "ebp/online/blocked_dense.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "ebp/base/blas.h"
+
+namespace ebp {
+namespace {
+
+using simd::Pack;
+
+// Samples of a sub-block: following every update costs their totals half of its length times o, following
+// sub-blocks the others half of a block's, at the speed of products.
+constexpr Index kSubBlock = 16;
+
+// Rows [0, kCount) of `to` (o) each get, in lanes [j, j + kPacks packs), their row of gram times steps
+// (updates, o); rows of gram are `stride` apart.
+template <int kCount, int kPacks, class T, class Lanes>
+inline __attribute__((always_inline)) void add_tile(Index updates, Index o, const T* gram, Index stride,
+                                                    const T* steps, T* to, Index j, Lanes lanes) {
+  Pack<T> sums[kCount][kPacks];
+  for (int r = 0; r < kCount; ++r)
+    for (int p = 0; p < kPacks; ++p) sums[r][p] = lanes.load(to + r * o + j + p * simd::kLanes<T>);
+  for (Index k = 0; k < updates; ++k) {
+    Pack<T> step[kPacks];
+    for (int p = 0; p < kPacks; ++p) step[p] = lanes.load(steps + k * o + j + p * simd::kLanes<T>);
+#pragma GCC unroll 8
+    for (int r = 0; r < kCount; ++r)
+#pragma GCC unroll 8
+      for (int p = 0; p < kPacks; ++p) sums[r][p] += gram[r * stride + k] * step[p];
+  }
+  for (int r = 0; r < kCount; ++r)
+    for (int p = 0; p < kPacks; ++p) lanes.store(to + r * o + j + p * simd::kLanes<T>, sums[r][p]);
+}
+
+template <int kCount, class T>
+void add_rows(Index updates, const Range& units, Index o, const T* gram, Index stride, const T* steps,
+              T* to) {
+  constexpr int kPacks = 3;
+  constexpr Index kWidth = kPacks * simd::kLanes<T>;
+  Index j = units.first;
+  for (; j + kWidth <= units.last; j += kWidth)
+    add_tile<kCount, kPacks>(updates, o, gram, stride, steps, to, j, simd::AllLanes<T>{});
+  simd::for_lanes<T>(units.last - j, [&](Index k, auto lanes) {
+    add_tile<kCount, 1>(updates, o, gram, stride, steps, to, j + k, lanes);
+  });
+}
+
+// to (rows, o) += gram (rows, updates) steps (updates, o) for some units and few updates; rows of gram are
+// `stride` apart.
+template <class T>
+void add_steps(Index rows, Index updates, const Range& units, Index o, const T* gram, Index stride,
+               const T* steps, T* to) {
+  constexpr int kCount = 4;
+  Index r = 0;
+  for (; r + kCount <= rows; r += kCount)
+    add_rows<kCount>(updates, units, o, gram + r * stride, stride, steps, to + r * o);
+  for (; r < rows; ++r) add_rows<1>(updates, units, o, gram + r * stride, stride, steps, to + r * o);
+}
+
+}  // namespace
+
+template <class T>
+BlockedDense<T>::BlockedDense(const DenseSize& size, const Sigmoid<T>& sigmoid, T* theta, Index start,
+                              RuleState<T>& state)
+    : size_(size),
+      sigmoid_(sigmoid),
+      state_(state),
+      weights_(theta + start),
+      memory_(state.memory().from(start)),
+      x_(std::size_t(kRows * size.n_inputs)),
+      gram_(std::size_t(kRows * kRows)),
+      rates_(std::size_t(kRows)) {
+  const std::size_t totals = std::size_t(kRows * size.n_outputs);
+  for (auto* vector : {&z_, &steps_}) vector->resize(totals);
+  if (moves()) u_.resize(totals);
+  for (auto* vector : {&output_, &slope_, &factors_})
+    vector->resize(std::size_t(simd::padded<T>(size.n_outputs)));
+  if (plain()) return;
+  for (auto* vector : {&course_.z_from_z, &course_.z_from_u, &course_.u_from_z, &course_.u_from_u})
+    vector->resize(std::size_t(size.n_outputs));
+  for (auto* vector : {&course_.z_steps, &course_.u_steps}) vector->resize(totals);
+}
+
+template <class T>
+void BlockedDense<T>::begin() {
+  for (Index j = 0; j < size_.n_outputs; ++j) factors_[std::size_t(j)] = memory_.first[j * size_.n_inputs];
+}
+
+template <class T>
+T* BlockedDense<T>::clear() {
+  finish();
+  return x_.data();
+}
+
+template <class T>
+template <class Body>
+void BlockedDense<T>::in_parts(const Body& body) {
+  const int parts = team_->size();
+  team_->run([this, &body, parts](int part) {
+    const blas::Installed large_products;
+    body(share_of(size_.n_outputs, part, parts, simd::kLanes<T>), part);
+  });
+}
+
+template <class T>
+void BlockedDense<T>::load(Index rows) {
+  rows_ = rows;
+  row_ = sub_block_ = 0;
+  stride_ = team_->size() == 1 ? rows : kRows;
+  in_parts([this](const Range& units, int part) {
+    load_units(units);
+    load_gram(part, team_->size());
+  });
+}
+
+template <class T>
+void BlockedDense<T>::load_units(const Range& units) {
+  using enum blas::Op;
+  const Index i = size_.n_inputs, o = size_.n_outputs;
+  const auto totals = [&](const T* weights, T* to) {
+    blas::gemm<T>(kPlain, kTransposed, rows_, units.size(), i, {x_.data(), i}, {weights + units.first * i, i},
+                  T(0), {to + units.first, o});
+  };
+  totals(weights_, z_.data());
+  if (moves()) totals(memory_.velocity, u_.data());
+}
+
+// Rows of a triangle of about equal areas, as rectangles that reach a little beyond it.
+template <class T>
+void BlockedDense<T>::load_gram(int part, int parts) {
+  const Index i = size_.n_inputs;
+  if (parts == 1) return blas::gram(rows_, i, x_.data(), gram_.data());
+  const auto bound = [&](int k) { return Index(double(rows_) * std::sqrt(double(k) / parts) + 0.5); };
+  const Index first = bound(part), last = bound(part + 1);
+  blas::gemm<T>(blas::Op::kPlain, blas::Op::kTransposed, last - first, last, i, {x_.data() + first * i, i},
+                {x_.data(), i}, T(0), {gram_.data() + first * stride_, stride_});
+}
+
+template <class T>
+void BlockedDense<T>::finish() {
+  const Index updates = row_;
+  rows_ = row_ = 0;
+  if (updates > 0) in_parts([=, this](const Range& units, int) { finish_units(units, updates); });
+}
+
+template <class T>
+void BlockedDense<T>::finish_units(const Range& units, Index updates) {
+  const Index i = size_.n_inputs, o = size_.n_outputs;
+  const auto add_updates = [&](const AlignedVector<T>& steps, T* to) {
+    using enum blas::Op;
+    blas::gemm<T>(kTransposed, kPlain, units.size(), i, updates, {steps.data() + units.first, o},
+                  {x_.data(), i}, T(1), {to + units.first * i, i});
+  };
+  if (plain()) return add_updates(steps_, weights_);
+  compute_course(units, 0, updates);
+  for (Index j = units.first; j < units.last; ++j) {
+    const std::size_t unit = std::size_t(j);
+    T *w = weights_ + j * i, *v = moves() ? memory_.velocity + j * i : nullptr;
+    const T w_from_w = course_.z_from_z[unit], w_from_v = course_.z_from_u[unit];
+    const T v_from_w = course_.u_from_z[unit], v_from_v = course_.u_from_u[unit];
+    simd::for_lanes<T>(i, [=](Index k, auto lanes) {
+      const Pack<T> weight = lanes.load(w + k);
+      if (!v) return lanes.store(w + k, w_from_w * weight);
+      const Pack<T> velocity = lanes.load(v + k);
+      lanes.store(w + k, w_from_w * weight + w_from_v * velocity);
+      lanes.store(v + k, v_from_w * weight + v_from_v * velocity);
+    });
+  }
+  add_updates(course_.z_steps, weights_);
+  if (moves()) add_updates(course_.u_steps, memory_.velocity);
+}
+
+template <class T>
+const T* BlockedDense<T>::forward(const T*) {
+  const Index o = size_.n_outputs;
+  const T *totals = z_.data() + row_ * o, *bias = size_.bias ? weights_ + o * size_.n_inputs : nullptr;
+  T *outputs = output_.data(), *slopes = slope_.data();
+  const Sigmoid<T> sigmoid = sigmoid_;
+  simd::for_lanes<T>(o, [=](Index j, auto lanes) {
+    Pack<T> total = lanes.load(totals + j), value, slope;
+    if (bias) total += lanes.load(bias + j);
+    sigmoid.value_and_slope(total, value, slope);
+    simd::store(outputs + j, value);
+    simd::store(slopes + j, slope);
+  });
+  return outputs;
+}
+
+template <class T>
+void BlockedDense<T>::backward(const T* e, const T*, T*, T*) {
+  const online::Constants<T> c = state_.constants();
+  T* step = steps_.data() + row_ * size_.n_outputs;
+  const T *slopes = slope_.data(), *factors = factors_.data();
+  simd::for_lanes<T>(size_.n_outputs, [=](Index j, auto lanes) {
+    lanes.store(step + j,
+                -c.epsilon * simd::load(factors + j) * (simd::load(slopes + j) * simd::load(e + j)));
+  });
+  rates_[std::size_t(row_)] = c.epsilon;
+  update_bias(c, step);
+  ++row_;
+  follow_in_sub_block(c, step);
+  if (row_ == sub_block_ + kSubBlock) {
+    if (row_ < rows_) in_parts([this](const Range& units, int) { follow_behind_sub_block(units); });
+    sub_block_ = row_;
+  }
+}
+
+// The bias is a weight whose input is 1 and which does not decay.
+template <class T>
+void BlockedDense<T>::update_bias(const online::Constants<T>& c, const T* step) {
+  if (!size_.bias) return;
+  const Index start = size_.n_outputs * size_.n_inputs;
+  T *bias = weights_ + start, *velocity = moves() ? memory_.velocity + start : nullptr;
+  simd::for_lanes<T>(size_.n_outputs, [=](Index j, auto lanes) {
+    const Pack<T> taken = lanes.load(step + j);
+    lanes.store(bias + j,
+                lanes.load(bias + j) +
+                    (velocity ? c.inertia.template step<false>(-taken, velocity + j, lanes) : taken));
+  });
+}
+
+// The update just made, in the totals of the sub-block's samples to come.
+template <class T>
+void BlockedDense<T>::follow_in_sub_block(const online::Constants<T>& c, const T* step) {
+  const Index o = size_.n_outputs, last = std::min(rows_, sub_block_ + kSubBlock);
+  const T *gram = gram_.data() + (row_ - 1), *factors = factors_.data();
+  T *z = z_.data(), *u = moves() ? u_.data() : nullptr;
+  const bool decays = this->decays();
+  const Index first = row_, stride = stride_;
+  simd::for_lanes<T>(o, [=](Index j, auto lanes) {
+    const Pack<T> taken = lanes.load(step + j);
+    if (!u && !decays) {
+      for (Index s = first; s < last; ++s)
+        lanes.store(z + s * o + j, lanes.load(z + s * o + j) + gram[s * stride] * taken);
+      return;
+    }
+    const Pack<T> shrink = c.epsilon * c.decay * simd::load(factors + j);
+    for (Index s = first; s < last; ++s) {
+      const Pack<T> total = lanes.load(z + s * o + j), change = shrink * total - gram[s * stride] * taken;
+      lanes.store(z + s * o + j,
+                  u ? total + c.inertia.template step<false>(change, u + s * o + j, lanes) : total - change);
+    }
+  });
+}
+
+// The updates of the sub-block, in the totals of all samples behind it.
+template <class T>
+void BlockedDense<T>::follow_behind_sub_block(const Range& units) {
+  const Index o = size_.n_outputs, behind = rows_ - row_, updates = row_ - sub_block_;
+  T *z = z_.data() + row_ * o, *u = moves() ? u_.data() + row_ * o : nullptr;
+  const T* gram = gram_.data() + row_ * stride_ + sub_block_;
+  const auto add = [&](const AlignedVector<T>& steps, T* to) {
+    add_steps(behind, updates, units, o, gram, stride_, steps.data() + sub_block_ * o, to);
+  };
+  if (plain()) return add(steps_, z);
+  compute_course(units, sub_block_, row_);
+  const Course& course = course_;
+  for (Index s = 0; s < behind; ++s)
+    simd::for_lanes<T>(units.size(), [&, first = units.first](Index k, auto lanes) {
+      const Index j = first + k;
+      T *totals = z + s * o + j, *velocities = u ? u + s * o + j : nullptr;
+      const Pack<T> total = lanes.load(totals), z_from_z = lanes.load(course.z_from_z.data() + j);
+      if (!velocities) return lanes.store(totals, z_from_z * total);
+      const Pack<T> velocity = lanes.load(velocities);
+      lanes.store(totals, z_from_z * total + lanes.load(course.z_from_u.data() + j) * velocity);
+      lanes.store(velocities, lanes.load(course.u_from_z.data() + j) * total +
+                                  lanes.load(course.u_from_u.data() + j) * velocity);
+    });
+  add(course.z_steps, z);
+  if (u) add(course.u_steps, u);
+}
+
+// From the last update back to the first: what comes after an update changes what it did. An update takes (z,
+// u) of a unit to M (z, u) + b step, with the M and b of `Inertia` and of decay.
+template <class T>
+void BlockedDense<T>::compute_course(const Range& units, Index first, Index last) {
+  const online::Constants<T> c = state_.constants();
+  const auto& [momentum, gain, through, past] = c.inertia;
+  const T now = through * gain + past;
+  const Index o = size_.n_outputs;
+  Course& course = course_;
+  simd::for_lanes<T>(units.size(), [&](Index unit, auto lanes) {
+    const Index j = units.first + unit;
+    const Pack<T> one = simd::broadcast(T(1)), zero{};
+    Pack<T> z_from_z = one, z_from_u = zero, u_from_z = zero, u_from_u = one;
+    const Pack<T> decay = c.decay * simd::load(factors_.data() + j);
+    for (Index k = last; k-- > first;) {
+      const Index at = k * o + j;
+      const Pack<T> shrink = rates_[std::size_t(k)] * decay, step = lanes.load(steps_.data() + at);
+      const Pack<T> in_z = now * z_from_z + gain * z_from_u, in_u = now * u_from_z + gain * u_from_u;
+      lanes.store(course.z_steps.data() + at, in_z * step);
+      lanes.store(course.u_steps.data() + at, in_u * step);
+      z_from_u = momentum * (through * z_from_z + z_from_u);
+      u_from_u = momentum * (through * u_from_z + u_from_u);
+      z_from_z -= shrink * in_z;
+      u_from_z -= shrink * in_u;
+    }
+    lanes.store(course.z_from_z.data() + j, z_from_z);
+    lanes.store(course.z_from_u.data() + j, z_from_u);
+    lanes.store(course.u_from_z.data() + j, u_from_z);
+    lanes.store(course.u_from_u.data() + j, u_from_u);
+  });
+}
+
+template class BlockedDense<float>;
+template class BlockedDense<double>;
+
+}  // namespace ebp

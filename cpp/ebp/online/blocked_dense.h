@@ -1,0 +1,87 @@
+// The first dense layer of a network, trained on blocks of samples by matrix products, with exactly the
+// updates that single samples would make.
+//
+// A layer whose inputs are the samples themselves needs its weights only in products with these inputs. For a
+// block of B samples, rows of X, and the weights W0 at its start, Z = X W0' and the Gram matrix G = X X' say
+// all: an update of unit j by sample t, w <- w - c with c = e (d x_t + l w), takes e (d G[s, t] + l z_s) from
+// the unit's total z_s for every sample s to come, as if the totals were weights whose input is G[s, t].
+// So the block is walked sample by sample on totals alone, and the sum of its updates is made good in W by
+// one more product at the end. Momentum has velocities U = X V0' of the totals, as of the weights.
+//
+// Totals of samples far ahead need not follow every update: it is enough that a sub-block's samples do. The
+// sum of a sub-block's updates reaches the totals behind it, as that of the block reaches the weights, with
+// the factors by which decay and momentum have changed each update since (`Course`).
+#pragma once
+
+#include "ebp/base/aligned.h"
+#include "ebp/online/feed.h"
+#include "ebp/online/online_layer.h"
+
+namespace ebp {
+
+// Index letters: i inputs, o outputs, B samples of a block.
+template <class T>
+class BlockedDense final : public OnlineLayer<T> {
+ public:
+  // The rule must have one rate a unit that does not run along.
+  BlockedDense(const DenseSize& size, const Sigmoid<T>& sigmoid, T* theta, Index start, RuleState<T>& state);
+
+  // Samples of a block: more of them make the products faster and the Gram matrix dearer.
+  static constexpr Index kRows = 128;
+
+  // Ends the block before and returns where the next one's samples, (B, i), are to be put.
+  T* clear();
+  // Starts the block of the first `rows` samples there.
+  void load(Index rows);
+  // Samples of the block that are still to come.
+  Index remaining() const { return rows_ - row_; }
+
+  void use(Team& team) override { team_ = &team; }
+  void begin() override;
+  void finish() override;
+  void publish() override {}
+  void discard() override { rows_ = row_ = 0; }
+  // The next sample of the block; the argument is ignored.
+  const T* forward(const T*) override;
+  void backward(const T* e, const T* c, T* e_below, T* c_below) override;
+
+ private:
+  // What some updates in a row do to totals and their velocities: z <- z_from_z z + z_from_u u + G z_steps
+  // and u <- u_from_z z + u_from_u u + G u_steps; to weights and theirs likewise, with X' instead of G.
+  struct Course {
+    AlignedVector<T> z_from_z, z_from_u, u_from_z, u_from_u;  // (o)
+    AlignedVector<T> z_steps, u_steps;                        // (B, o), rows of these updates
+  };
+
+  bool moves() const { return state_.options.momentum != 0; }
+  bool decays() const { return state_.options.weight_decay != 0; }
+  bool plain() const { return !moves() && !decays(); }
+  void update_bias(const online::Constants<T>& c, const T* step);
+  void follow_in_sub_block(const online::Constants<T>& c, const T* step);
+  void load_gram(int part, int parts);
+  // What follows concerns some of the units, (first, last) of o, each of which goes its own way.
+  void load_units(const Range& units);
+  void finish_units(const Range& units, Index updates);
+  void follow_behind_sub_block(const Range& units);
+  void compute_course(const Range& units, Index first, Index last);
+  // Calls body(units, part) for all units, in as many parts as there are threads.
+  template <class Body>
+  void in_parts(const Body& body);
+
+  DenseSize size_;
+  Sigmoid<T> sigmoid_;
+  RuleState<T>& state_;
+  Team* team_ = nullptr;
+  T* weights_;  // (o, i) and bias (o), like the vectors of the memory
+  online::Memory<T> memory_;
+  AlignedVector<T> x_, z_, u_;  // (B, i), (B, o), (B, o); u_ is empty without momentum
+  AlignedVector<T> gram_;       // lower triangle of G, with rows `stride_` apart
+  AlignedVector<T> steps_;      // (B, o): -e d of every sample learnt from
+  AlignedVector<T> rates_;      // (B): epsilon of every sample learnt from
+  AlignedVector<T> output_, slope_, factors_;
+  Course course_;
+  Index rows_ = 0, stride_ = 0, row_ = 0;  // of the block, and of them learnt from
+  Index sub_block_ = 0;                    // its first row
+};
+
+}  // namespace ebp

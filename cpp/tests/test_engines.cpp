@@ -1,0 +1,135 @@
+// Blocks and threads change nothing but rounding; the sanitizers watch them here.
+#include <doctest/doctest.h>
+
+#include <numeric>
+
+#include "ebp/base/blas.h"
+#include "ebp/base/team.h"
+#include "ebp/online/trainer.h"
+#include "tests/networks.h"
+
+namespace ebp::tests {
+namespace {
+
+constexpr Index kSamples = 300, kInputs = 100, kHidden = 90, kOutputs = 3;
+
+RuleOptions sgd(Momentum form, double momentum, double decay) {
+  return {0.002, momentum, form, decay, 0, SgdOptions{}};
+}
+
+template <class T>
+struct Trained {
+  std::unique_ptr<Network<T>> network =
+      make_network<T>({kInputs, kHidden, kHidden, kOutputs}, Function::kTanh, "squared_error", true);
+  std::vector<double> losses = std::vector<double>(kSamples);
+
+  Trained(const RuleOptions& options, EngineKind kind, int n_threads) {
+    const auto x = values<T>(kSamples * kInputs, 1), t = values<T>(kSamples * kOutputs, 2);
+    std::vector<Index> order(kSamples);
+    std::iota(order.begin(), order.end(), Index(0));
+    Trainer<T> trainer(*network, options);
+    const Samples<T> samples{x.data(), kInputs, t.data(), nullptr, {}};
+    const Outcome outcome = trainer.train(samples, order.data(), kSamples, {1}, nullptr, losses.data(),
+                                          nullptr, nullptr, kind, n_threads);
+    CHECK(outcome.status == Status::kOk);
+  }
+
+  double difference(const Trained& other) const {
+    return largest_difference(network->parameters(), other.network->parameters(), network->n_parameters());
+  }
+};
+
+TEST_CASE("a team does every part of every round, and sees what was written before") {
+  for (int size : {1, 2, 5}) {
+    Team team(size);
+    CHECK(team.size() == size);
+    std::vector<long> sums(std::size_t(size), 0);
+    for (long round = 1; round <= 1000; ++round)
+      team.run([&](int part) { sums[std::size_t(part)] += round * (part + 1); });
+    for (int part = 0; part < size; ++part) CHECK(sums[std::size_t(part)] == 500'500 * (part + 1));
+  }
+}
+
+TEST_CASE("shares cover everything once, in whole steps") {
+  for (Index n : {0, 1, 7, 16, 17, 100})
+    for (int parts : {1, 2, 3, 7}) {
+      Index covered = 0;
+      for (int part = 0; part < parts; ++part) {
+        const Range range = share_of(n, part, parts, 8);
+        CHECK(range.first == covered);
+        CHECK((range.last == n || range.last % 8 == 0));
+        covered = range.last;
+      }
+      CHECK(covered == n);
+    }
+}
+
+TEST_CASE("blocks and threads make the updates of single samples") {
+  for (const RuleOptions& options : {sgd(Momentum::kHeavyBall, 0, 0), sgd(Momentum::kHeavyBall, 0.5, 0.1),
+                                     sgd(Momentum::kNesterov, 0.5, 0), sgd(Momentum::kAveraged, 0.5, 0.1),
+                                     sgd(Momentum::kHeavyBall, 0, 2)}) {
+    const Trained<double> plain(options, EngineKind::kStreaming, 1);
+    for (int n_threads : {1, 2, 3}) {
+      CHECK(plain.difference({options, EngineKind::kStreaming, n_threads}) < 1e-12);
+      CHECK(plain.difference({options, EngineKind::kBlocked, n_threads}) < 1e-12);
+    }
+    const Trained<float> single(options, EngineKind::kStreaming, 2);
+    CHECK(single.difference({options, EngineKind::kBlocked, 2}) < 1e-4);
+  }
+}
+
+TEST_CASE("equal numbers of threads give equal bits") {
+  const RuleOptions options = sgd(Momentum::kHeavyBall, 0.5, 0.1);
+  for (EngineKind kind : {EngineKind::kStreaming, EngineKind::kBlocked}) {
+    const Trained<float> one(options, kind, 3), other(options, kind, 3);
+    CHECK(one.difference(other) == 0);
+    CHECK(one.losses == other.losses);
+  }
+}
+
+TEST_CASE("a rate for every weight cannot be blocked") {
+  auto network = make_network<double>({4, 3, 2});
+  RuleOptions options = sgd(Momentum::kHeavyBall, 0, 0);
+  options.method = SdlmOptions{};
+  const Trainer<double> trainer(*network, options);
+  CHECK(trainer.chosen(EngineKind::kAuto) == EngineKind::kStreaming);
+  CHECK_THROWS(trainer.chosen(EngineKind::kBlocked));
+}
+
+TEST_CASE("products of parts of matrices") {
+  const Index m = 5, n = 7, k = 6, a_stride = 9, b_stride = 11, c_stride = 13;
+  const auto a = values<double>(20 * a_stride, 1), b = values<double>(20 * b_stride, 2);
+  using enum blas::Op;
+  for (auto op_a : {kPlain, kTransposed})
+    for (auto op_b : {kPlain, kTransposed}) {
+      auto c = values<double>(m * c_stride, 3);
+      const auto before = c;
+      blas::gemm<double>(op_a, op_b, m, n, k, {a.data(), a_stride}, {b.data(), b_stride}, 1.0,
+                         {c.data(), c_stride});
+      for (Index row = 0; row < m; ++row)
+        for (Index column = 0; column < c_stride; ++column) {
+          double expected = before[std::size_t(row * c_stride + column)];
+          for (Index i = 0; i < (column < n ? k : 0); ++i)
+            expected += a[std::size_t(op_a == kPlain ? row * a_stride + i : i * a_stride + row)] *
+                        b[std::size_t(op_b == kPlain ? i * b_stride + column : column * b_stride + i)];
+          CHECK(c[std::size_t(row * c_stride + column)] == doctest::Approx(expected));
+        }
+    }
+}
+
+TEST_CASE("the Gram matrix of rows") {
+  const Index n = 6, k = 9;
+  const auto a = values<float>(n * k, 1);
+  AlignedVector<float> c(std::size_t(n * n), 77.0F);
+  blas::gram(n, k, a.data(), c.data());
+  for (Index row = 0; row < n; ++row)
+    for (Index column = 0; column < n; ++column) {
+      float expected = column > row ? 77.0F : 0.0F;
+      for (Index i = 0; column <= row && i < k; ++i)
+        expected += a[std::size_t(row * k + i)] * a[std::size_t(column * k + i)];
+      CHECK(c[std::size_t(row * n + column)] == doctest::Approx(expected));
+    }
+}
+
+}  // namespace
+}  // namespace ebp::tests
