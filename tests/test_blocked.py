@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import threading
-
 import ebp
 import numpy as np
 import pytest
 from ebp.layers import AveragePool2D, Conv2D, Dense, GaussianRBF
 from ebp.rules import SDLM, SGD
 from ebp.schedules import Exponential, GrowingBatch, InverseTime
-from threadpoolctl import threadpool_info
 
 ROWS = 128  # of a block
 RULES = {
@@ -204,21 +201,6 @@ def test_the_engine_is_chosen_by_size_and_rule():
     assert chosen(784, 1000, SGD(0.01)) == "blocked"
     assert chosen(784, 1000, SDLM()) == "streaming"
     assert chosen(784, 1000, SDLM(granularity="unit")) == "blocked"
-
-
-def test_blas_has_its_threads_back_afterwards():
-    before = threadpool_info()
-    X, T = samples(5000, 300, dtype="float32")
-
-    def train():
-        network(300, (200,), dtype="float32").train_online(X, T, SGD(0.001), engine="blocked")
-
-    threads = [threading.Thread(target=train) for _ in range(3)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert threadpool_info() == before
 
 
 def test_equal_calls_give_equal_bits():

@@ -136,7 +136,7 @@ ROWS = [
         _options.ENGINES,
         [("x", names(_options.ENGINES))],
     ),
-    ("n_threads", lambda v: train(rules.SGD(0.01), n_threads=v), [1], [(2, "must be 1")]),
+    ("n_threads", lambda v: train(rules.SGD(0.01), n_threads=v), [1, 2], [(0, "an integer >= 1")]),
     ("callbacks", stopped, [None, lambda *_: False], [(5, "callable")]),
     ("sampling", in_order, ["shuffle", "interleave", "sequential", ebp.sampling.Emphasize()], []),
     (

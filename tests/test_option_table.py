@@ -63,7 +63,7 @@ TABLE = [
     ("class_weight", [None, "balanced", {0: 2.0}, {0: 1, 1: 0.5, 2: 3}, {}], ANY[:1], {}),
     ("dtype", ["float32", "float64", np.float32, np.dtype("float64")], ANY, {}),
     ("engine", _options.ENGINES, ANY, {}),
-    ("n_threads", [1], ANY, {}),
+    ("n_threads", [1, np.int64(2)], ANY, {}),
     ("warm_start", [False, True, np.False_], ANY, {}),
     ("callbacks", [None, nothing, [nothing, nothing], ()], ANY, {}),
     ("verbose", [0, 1, 2], ANY, {}),

@@ -18,7 +18,7 @@ from ._options import BATCH_SOLVERS, ONLINE_SOLVERS, SEARCHES
 from ._preparation import PreparedEstimator, unchanged_on_error
 from ._presentation import EmphasizedOrders, orders
 from ._rates import RateSchedule
-from ._solvers import check_engine, new_rule, start_rate
+from ._solvers import FEW_ROWS, check_engine, new_rule, start_rate
 from ._targets import constant_loss
 from ._training import EXPLOSION, Course, History, Loop, Monitor, TrainingData, present, warn_of
 from .network import Network
@@ -27,13 +27,12 @@ from .schedules import GrowingBatch, Schedule
 RESTARTS = 5
 RESTART_FACTOR = 1 / 4
 STREAM_STATISTICS = 1000  # partial_fit updates the normalisation until it has seen this many samples
-RUNNING_BELOW = 100  # rows when partial_fit makes its rule; with fewer, SDLM updates h sample by sample
 
 
 def learns_from_parts(estimator: Any) -> bool:
     """Whether the solver can learn from parts of the samples; else AttributeError, as scikit-learn asks."""
     if estimator.solver in BATCH_SOLVERS:
-        names = ", ".join(repr(name) for name in ("auto", *ONLINE_SOLVERS))
+        names = ", ".join(map(repr, ("auto", *ONLINE_SOLVERS)))
         raise AttributeError(
             f"[{type(estimator).__name__}.partial_fit] solver must be one of {names}, which learn from a "
             f"part of the samples; got {estimator.solver!r}"
@@ -79,8 +78,7 @@ class OnlineEstimator(PreparedEstimator):
         if isinstance(size, int):
             return n_epochs * math.ceil(n / size)
         times = n * np.arange(n_epochs)[:, None] + np.linspace(0, n, 10)
-        per_sample = 1 / np.minimum(n, size.sizes_at(times))
-        return int(np.ceil(n * per_sample.mean(axis=1)).sum())
+        return int(np.ceil(n * (1 / np.minimum(n, size.sizes_at(times))).mean(axis=1)).sum())
 
     def _rate_schedule(self) -> Schedule | None:
         """What the rule follows from presentation to presentation."""
@@ -282,7 +280,7 @@ class OnlineEstimator(PreparedEstimator):
         kind = "invscaling" if self.learning_rate == "invscaling" else "constant"
         rate = RateSchedule(kind, self._rate, 1, self.tol).rate(self.n_iter_)
         if self._rule is None:
-            refresh = "epoch" if len(data.rows) >= RUNNING_BELOW else "running"
+            refresh = "epoch" if len(data.rows) >= FEW_ROWS else "running"
             self._rule = self._new_rule(rate, data, refresh, self.t_)
         self._rule.learning_rate = rate
         self.eta_ = self._rate

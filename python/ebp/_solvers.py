@@ -14,9 +14,9 @@ from .network import Network
 # Of 1/lambda_max, since single samples bend more than their mean; "gd", which averages, takes all of it.
 SGD_FRACTION = 0.5
 FLATTEST = 1e-3  # lambda_max that is counted at least
-# A stream that begins with fewer tells too little of its inputs, whose normalisation has only begun. What
-# bends the loss of a single sample at most is then estimated: by one for every weight of a unit, as if all
-# inputs and hidden states had the size 1 and all slopes too.
+# A stream that begins with fewer tells too little of its inputs, whose normalisation has only begun. SDLM
+# then lets its curvature run along, sample by sample; what bends the loss of a single sample at most is
+# estimated, by one for every weight of a unit, as if all inputs, hidden states and slopes had the size 1.
 FEW_ROWS = 100
 MEAN_GRADIENT_ROWS = 1000
 # Have a rate for each unit, or can have.

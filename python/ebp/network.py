@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +11,6 @@ import numpy as np
 
 from ebp import _initialization
 from ebp._arrays import as_rows, checked_axes, checked_order, checked_weights
-from ebp._blas import one_blas_thread
 from ebp._checks import check_number
 from ebp._feed_forward import FeedForward
 from ebp._rbf import initialize_rbf
@@ -166,21 +164,19 @@ class Network(FeedForward):
         sample_shape = self._input_shape if width == self.n_inputs else ()
         rows = as_rows(X, width, self._dtype, "train_online", "X", sample_shape)
         presented = checked_order(order, len(rows))
-        engine = trainer.engine(engine)
-        with one_blas_thread() if engine == "blocked" else nullcontext():
-            losses, n_samples, status = trainer.train(
-                rows,
-                self._targets(T, "train_online"),
-                presented,
-                batches=_batches(batch_size, rule.n_presented, len(presented)),
-                rates=rule._rates(len(presented)),
-                weights=self._weights(sample_weight, len(rows)),
-                shift=shift,
-                factor=factor,
-                engine=engine,
-                n_threads=n_threads,
-                callback=callback,
-            )
+        losses, n_samples, status = trainer.train(
+            rows,
+            self._targets(T, "train_online"),
+            presented,
+            batches=_batches(batch_size, rule.n_presented, len(presented)),
+            rates=rule._rates(len(presented)),
+            weights=self._weights(sample_weight, len(rows)),
+            shift=shift,
+            factor=factor,
+            engine=engine,
+            n_threads=n_threads,
+            callback=callback,
+        )
         rule._n_presented += n_samples
         return OnlineResult(losses, n_samples, status)
 

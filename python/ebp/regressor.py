@@ -61,11 +61,10 @@ InputNormalizer, default="auto"
         parameters with at least five targets for each, unless there are very many samples, and else "sdlm".
     learning_rate : {"auto", "constant", "invscaling", "adaptive"} or ebp.schedules object, default="auto"
         Course over the epochs. "auto": falls linearly to a twentieth in `fit`, constant in `partial_fit` and
-        for "gd".
-        "invscaling": divided by sqrt(epoch + 1). "adaptive": divided by 5 whenever two epochs in a row fail
-        to lower the loss by `tol`: the validation loss with early_stopping, else the training loss. A
-        schedule multiplies learning_rate_init by its factor at every presentation, of which `t_` is the count
-        (section 4.1); an epoch is that of the last `fit`, or else the first call of `partial_fit`.
+        for "gd". "invscaling": divided by sqrt(epoch + 1). "adaptive": divided by 5 whenever two epochs in a
+        row fail to lower the loss by `tol`: the validation loss with early_stopping, else the training loss.
+        A schedule multiplies learning_rate_init by its factor at every presentation, counted by `t_` (section
+        4.1); an epoch is that of the last `fit`, or else the first call of `partial_fit`.
     learning_rate_init : "auto" or float, default="auto"
         First rate. "auto": for SDLM from the widths of the layers, 0.22 divided by the sum of fan-in + 1 over
         all layers but the first, or by a third of that of the first if this is more, at most 5e-3 and less

@@ -59,8 +59,6 @@ bool fits_int(Index a, Index b, Index c) {
 
 Serial::Serial() : before_(serial) { serial = true; }
 Serial::~Serial() { serial = before_; }
-Installed::Installed() : before_(serial) { serial = false; }
-Installed::~Installed() { serial = before_; }
 
 template <class T>
 void install(const Table<T>& table) {

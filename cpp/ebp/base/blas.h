@@ -35,19 +35,6 @@ class Serial {
   bool before_;
 };
 
-// While it lives, an installed BLAS serves the large products of this thread even within `Serial`: whoever
-// asks for it has seen to it that this BLAS uses no more threads than it may.
-class Installed {
- public:
-  Installed();
-  ~Installed();
-  Installed(const Installed&) = delete;
-  Installed& operator=(const Installed&) = delete;
-
- private:
-  bool before_;
-};
-
 // C (m, n) = op(A) op(B) + beta C, where op(A) is (m, k) and op(B) is (k, n). C may not alias A or B.
 // With beta = 0, C is overwritten and may hold anything.
 template <class T>

@@ -99,7 +99,7 @@ template <class Body>
 void BlockedDense<T>::in_parts(const Body& body) {
   const int parts = team_->size();
   team_->run([this, &body, parts](int part) {
-    const blas::Installed large_products;
+    const blas::Serial serial;  // threads of a BLAS would crowd out those of the team
     body(share_of(size_.n_outputs, part, parts, simd::kLanes<T>), part);
   });
 }
