@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 import machine
 import numpy as np
+from ebp.tricks import Interval
 from report import table
-from scipy.stats import t as student
 from suite import CLASSIFICATION, REGRESSION
 
 SCORES = {CLASSIFICATION: "accuracy", REGRESSION: "R^2"}
@@ -24,10 +24,8 @@ def interval(values: Sequence[float]) -> tuple[float, float]:
     >>> round(mean, 3), round(half, 3)
     (2.0, 2.484)
     """
-    n = len(values)
-    if n < 2:
-        return float(np.mean(values)), math.nan
-    return float(np.mean(values)), float(student.ppf(0.975, n - 1) * np.std(values, ddof=1) / math.sqrt(n))
+    found = Interval.of(values)
+    return found.mean, found.half_width
 
 
 class Scores:

@@ -223,7 +223,6 @@ class OnlineEstimator(PreparedEstimator):
         with unchanged_on_error(self):
             self.solver_ = "sdlm" if self.solver == "auto" else str(self.solver)
             data = self._prepare_chunk(X, y, sample_weight, classes, first)
-            check_engine(self._name, self.engine, self.solver_, self.network_)
             if len(data.rows):
                 self._update_rule(data)
         if len(data.rows):
@@ -280,6 +279,7 @@ class OnlineEstimator(PreparedEstimator):
         kind = "invscaling" if self.learning_rate == "invscaling" else "constant"
         rate = RateSchedule(kind, self._rate, 1, self.tol).rate(self.n_iter_)
         if self._rule is None:
+            check_engine(self._name, self.engine, self.solver_, self.network_)
             refresh = "epoch" if len(data.rows) >= FEW_ROWS else "running"
             self._rule = self._new_rule(rate, data, refresh, self.t_)
         self._rule.learning_rate = rate

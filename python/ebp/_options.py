@@ -17,6 +17,7 @@ from ._checks import check_choice, check_number
 from ._initialization import SCHEMES as WEIGHT_INITS
 from .layers import ACTIVATIONS
 from .losses import loss_name
+from .normalizer import METHODS as NORMALIZERS
 from .normalizer import InputNormalizer
 from .sampling import Emphasize
 from .schedules import GrowingBatch, Plateau, Schedule
@@ -36,8 +37,6 @@ FIXED_TARGETS = {
 }
 TARGETS = ("auto", "asymptotes")  # or a pair
 ENGINES = ("auto", "streaming", "blocked")
-
-NORMALIZERS = ("auto", "center", "standard", "global", "decorrelate", "zca", "minmax")
 
 
 def layer_sizes(owner: str, sizes: Any) -> tuple[int, ...]:

@@ -45,9 +45,7 @@ def automatic_sdlm_rate(network: Network, n_updates: int | None) -> float:
     >>> automatic_sdlm_rate(Network([Dense(99), Dense(10)], 64), 50_000)
     0.0022
     """
-    first, *upper = layer_widths(network)
-    widest = max(first / SDLM_INPUTS, sum(upper)) if upper else first
-    return min(SDLM_LARGEST, SDLM_FRACTION * haste(n_updates) / widest)
+    return _rate_by_width(network, n_updates, SDLM_FRACTION, SDLM_LARGEST, SDLM_INPUTS)
 
 
 def automatic_step(solver: str, network: Network, n_updates: int | None) -> float:
@@ -62,9 +60,16 @@ def automatic_step(solver: str, network: Network, n_updates: int | None) -> floa
     >>> round(automatic_step("adam", Network([Dense(99), Dense(10)], 64), 50_000), 12)
     0.003
     """
-    fraction, largest = STEPS[solver]
+    return _rate_by_width(network, n_updates, *STEPS[solver], inputs=1.0)
+
+
+def _rate_by_width(
+    network: Network, n_updates: int | None, fraction: float, largest: float, inputs: float
+) -> float:
+    """`fraction` divided by the widths of the layers above the first, or that of the first over `inputs`."""
     first, *upper = layer_widths(network)
-    return min(largest, fraction * haste(n_updates) / max(first, sum(upper)))
+    width = max(first / inputs, sum(upper)) if upper else first
+    return min(largest, fraction * haste(n_updates) / width)
 
 
 def layer_widths(network: Network) -> list[float]:
@@ -83,7 +88,7 @@ def haste(n_updates: int | None) -> float:
 
 def measure_eigenvalue(network: Network, data: Any) -> float:
     """Largest eigenvalue of the Hessian by eq (64), on up to 1,000 presentations of a `TrainingData`."""
-    rows = data.rows[:: max(1, len(data.rows) // EIGENVALUE_PRESENTATIONS)][:EIGENVALUE_PRESENTATIONS]
+    rows = data.spread(EIGENVALUE_PRESENTATIONS)
     weights = None if data.weights is None else data.weights[rows]
     found = principal_eigenvalue(
         network,

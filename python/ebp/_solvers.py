@@ -23,6 +23,16 @@ MEAN_GRADIENT_ROWS = 1000
 BLOCKED = ("sdlm", "sgd", "gd")
 # Have momentum of their own, or steps that momentum would make meaningless.
 WITHOUT_MOMENTUM = ("adam", "rprop")
+RULES: dict[str, Any] = {
+    "sdlm": rules.SDLM,
+    "sgd": rules.SGD,
+    "gd": rules.SGD,
+    "murata": rules.Murata,
+    "adagrad": rules.AdaGrad,
+    "rmsprop": rules.RMSProp,
+    "adam": rules.Adam,
+    "rprop": rules.Rprop,
+}
 
 
 def start_rate(
@@ -64,28 +74,19 @@ def new_rule(
 
     `refresh` is that of SDLM, which has one rate a unit for the `engine` "blocked".
     """
-    common: dict[str, Any] = {
+    options: dict[str, Any] = {
         "weight_decay": weight_decay,
         "schedule": schedule,
         "center_hidden": center_hidden,
     }
-    if solver == "adam":
-        return rules.Adam(rate, **common)
-    if solver == "rprop":
-        return rules.Rprop(rate, **common)
-    common["momentum"] = momentum
+    if solver not in WITHOUT_MOMENTUM:
+        options["momentum"] = momentum
     if solver == "sdlm":
-        granularity = "unit" if engine == "blocked" else "weight"
-        return rules.SDLM(rate, refresh=refresh, granularity=granularity, **common)
-    if solver == "murata":
+        options |= {"refresh": refresh, "granularity": "unit" if engine == "blocked" else "weight"}
+    elif solver == "murata":
         # within what a float can hold: where the gradient is not finite, the first sample will tell
-        beta = float(np.clip(rate / mean_gradient_length(network, data), 1e-300, 1e300))
-        return rules.Murata(rate, beta=beta, **common)
-    if solver == "adagrad":
-        return rules.AdaGrad(rate, **common)
-    if solver == "rmsprop":
-        return rules.RMSProp(rate, **common)
-    return rules.SGD(rate, **common)
+        options["beta"] = float(np.clip(rate / mean_gradient_length(network, data), 1e-300, 1e300))
+    return RULES[solver](rate, **options)
 
 
 def check_engine(owner: str, engine: str, solver: str, network: Network) -> None:
@@ -103,7 +104,7 @@ def mean_gradient_length(network: Network, data: Any) -> float:
 
     An update takes a sample's gradient times its weight, so that it is not the weighted mean that counts.
     """
-    rows = data.rows[:: max(1, len(data.rows) // MEAN_GRADIENT_ROWS)][:MEAN_GRADIENT_ROWS]
+    rows = data.spread(MEAN_GRADIENT_ROWS)
     weights = None if data.weights is None else data.weights[rows].astype(network.dtype)
     Z = normalized(data.X[rows], data.transform, network.dtype)
     summed = _core.loss_and_gradient(network._core, Z, data.T[rows], weights, 1)[1]

@@ -45,6 +45,10 @@ class TrainingData:
     labels: np.ndarray | None  # (n,) class numbers, for sampling="interleave"
     keys: np.ndarray | None = None  # (n,) the same for equal rows, which `rows` has side by side
 
+    def spread(self, most: int) -> np.ndarray:
+        """At most so many of `rows`, from all over them."""
+        return self.rows[:: max(1, len(self.rows) // most)][:most]
+
     @property
     def total_weight(self) -> float:
         """Sum of the weights of all presentations of an epoch."""
@@ -55,7 +59,7 @@ class Monitor:
     """Up to 1,000 presentations, on which the losses before and after training are compared."""
 
     def __init__(self, network: Network, data: TrainingData, name: str) -> None:
-        rows = data.rows[:: max(1, len(data.rows) // MONITORED)][:MONITORED]
+        rows = data.spread(MONITORED)
         self.network = network
         self.Z = normalized(data.X[rows], data.transform, network.dtype, name)
         self.T = data.T[rows]
