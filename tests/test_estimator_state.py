@@ -124,8 +124,8 @@ def test_a_changed_rule_takes_effect_in_partial_fit(estimator):
     first, rate = model._rule, model._rate
     model.partial_fit(X, y)
     assert model._rule is first
-    model.set_params(alpha=0.01).partial_fit(X, y)
-    assert (model._rule.weight_decay, model._rate) == (0.01, rate)
+    model.set_params(alpha=0.1).partial_fit(X, y)
+    assert (model._rule.weight_decay, model._rate) == (0.1, rate)
     model.set_params(momentum=0.5).partial_fit(X, y)
     assert model._rule.momentum == 0.5
     model.set_params(solver="sdlm").partial_fit(X, y)

@@ -55,10 +55,10 @@ TEST_CASE("shares cover everything once, in whole steps") {
     for (int parts : {1, 2, 3, 7}) {
       Index covered = 0;
       for (int part = 0; part < parts; ++part) {
-        const Range range = share_of(n, part, parts, 8);
-        CHECK(range.first == covered);
-        CHECK((range.last == n || range.last % 8 == 0));
-        covered = range.last;
+        const Share share(n, part, parts, 8);
+        CHECK(share.begin == covered);
+        CHECK((share.end == n || share.end % 8 == 0));
+        covered = share.end;
       }
       CHECK(covered == n);
     }
@@ -121,7 +121,7 @@ TEST_CASE("the Gram matrix of rows") {
   const Index n = 6, k = 9;
   const auto a = values<float>(n * k, 1);
   AlignedVector<float> c(std::size_t(n * n), 77.0F);
-  blas::gram(n, k, a.data(), c.data());
+  blas::syrk(blas::Op::kPlain, n, k, a.data(), 0.0F, c.data());
   for (Index row = 0; row < n; ++row)
     for (Index column = 0; column < n; ++column) {
       float expected = column > row ? 77.0F : 0.0F;

@@ -94,41 +94,28 @@ void gemm(Op op_a, Op op_b, Index m, Index n, Index k, Strided<const T> a, Strid
 }
 
 template <class T>
-void syrk(Index n, Index k, const T* a, T beta, T* c) {
+void syrk(Op op, Index n, Index k, const T* a, T beta, T* c) {
   if (n == 0) return;
+  const bool transposed = op == Op::kTransposed;
   const auto& table = installed<T>();
   if (serial || !table.syrk || is_small(n, n, k) || !fits_int(n, k, 0)) {
-    const Eigen::Map<const Matrix<T>> A(a, k, n);
+    const Eigen::Map<const Matrix<T>> A(a, transposed ? k : n, transposed ? n : k);
     Eigen::Map<Matrix<T>> C(c, n, n);
     if (beta == T(0))
       C.template triangularView<Eigen::Lower>().setZero();
     else
       C.template triangularView<Eigen::Lower>() *= beta;
-    C.template selfadjointView<Eigen::Lower>().rankUpdate(A.transpose());
+    if (transposed)
+      C.template selfadjointView<Eigen::Lower>().rankUpdate(A.transpose());
+    else
+      C.template selfadjointView<Eigen::Lower>().rankUpdate(A);
     return;
   }
-  // The lower triangle by rows is the upper one by columns.
-  char upper = 'U', plain = 'N';
-  int order = int(n), inner = int(k);
+  // BLAS is column-major: the lower triangle by rows is the upper one by columns, and A is its A'.
+  char upper = 'U', how = transposed ? 'N' : 'T';
+  int order = int(n), inner = int(k), lda = transposed ? order : inner;
   T one = 1;
-  table.syrk(&upper, &plain, &order, &inner, &one, const_cast<T*>(a), &order, &beta, c, &order);
-}
-
-template <class T>
-void gram(Index n, Index k, const T* a, T* c) {
-  if (n == 0) return;
-  const auto& table = installed<T>();
-  if (serial || !table.syrk || is_small(n, n, k) || !fits_int(n, k, 0)) {
-    const Eigen::Map<const Matrix<T>> A(a, n, k);
-    Eigen::Map<Matrix<T>> C(c, n, n);
-    C.template triangularView<Eigen::Lower>().setZero();
-    C.template selfadjointView<Eigen::Lower>().rankUpdate(A);
-    return;
-  }
-  char upper = 'U', transposed = 'T';
-  int order = int(n), inner = int(k);
-  T one = 1, zero = 0;
-  table.syrk(&upper, &transposed, &order, &inner, &one, const_cast<T*>(a), &inner, &zero, c, &order);
+  table.syrk(&upper, &how, &order, &inner, &one, const_cast<T*>(a), &lda, &beta, c, &order);
 }
 
 template void install(const Table<float>&);
@@ -139,9 +126,7 @@ template void gemm(Op, Op, Index, Index, Index, Strided<const float>, Strided<co
                    Strided<float>);
 template void gemm(Op, Op, Index, Index, Index, Strided<const double>, Strided<const double>, double,
                    Strided<double>);
-template void syrk(Index, Index, const float*, float, float*);
-template void syrk(Index, Index, const double*, double, double*);
-template void gram(Index, Index, const float*, float*);
-template void gram(Index, Index, const double*, double*);
+template void syrk(Op, Index, Index, const float*, float, float*);
+template void syrk(Op, Index, Index, const double*, double, double*);
 
 }  // namespace ebp::blas

@@ -52,12 +52,9 @@ template <class T>
 void gemm(Op op_a, Op op_b, Index m, Index n, Index k, Strided<const T> a, Strided<const T> b, T beta,
           Strided<T> c);
 
-// The lower triangle of C (n, n) = A'A + beta C, where A is (k, n); the rest of C stays as it is.
+// The lower triangle of C (n, n) = op(A) op(A)' + beta C, where op(A) is (n, k); the rest of C stays as it
+// is. With beta = 0, the triangle is overwritten and may hold anything.
 template <class T>
-void syrk(Index n, Index k, const T* a, T beta, T* c);
-
-// The lower triangle of C (n, n) = A A', where A is (n, k); the rest of C stays as it is.
-template <class T>
-void gram(Index n, Index k, const T* a, T* c);
+void syrk(Op op, Index n, Index k, const T* a, T beta, T* c);
 
 }  // namespace ebp::blas

@@ -1,6 +1,7 @@
 // Work shared out among threads.
 #pragma once
 
+#include <algorithm>
 #include <exception>
 #include <thread>
 #include <vector>
@@ -42,10 +43,17 @@ void parallel(Index n_threads, Body&& body) {
     if (error) std::rethrow_exception(error);
 }
 
-// The part of n things that is thread k's: [begin, end).
+// The part of n things that is thread k's: [begin, end), in whole steps but for the last one.
 struct Share {
   Index begin, end;
-  Share(Index n, Index k, Index n_threads) : begin(n * k / n_threads), end(n * (k + 1) / n_threads) {}
+  Share(Index n, Index k, Index n_threads, Index step = 1)
+      : begin(bound(n, k, n_threads, step)), end(bound(n, k + 1, n_threads, step)) {}
+  Index size() const { return end - begin; }
+
+ private:
+  static Index bound(Index n, Index k, Index n_threads, Index step) {
+    return std::min(n, (n + step - 1) / step * k / n_threads * step);
+  }
 };
 
 }  // namespace ebp

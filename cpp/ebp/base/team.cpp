@@ -23,16 +23,24 @@ struct alignas(64) Team::Worker {
 };
 
 Team::Team(int size) {
-  for (int part = 1; part < size; ++part) {
-    workers_.push_back(std::make_unique<Worker>());
-    Worker& worker = *workers_.back();
-    worker.thread = std::thread([this, &worker, part] { serve(worker, part); });
+  try {
+    for (int part = 1; part < size; ++part) {
+      workers_.push_back(std::make_unique<Worker>());
+      Worker& worker = *workers_.back();
+      worker.thread = std::thread([this, &worker, part] { serve(worker, part); });
+    }
+  } catch (...) {  // no thread to be had
+    stop();
+    throw;
   }
 }
 
-Team::~Team() {
+Team::~Team() { stop(); }
+
+void Team::stop() {
   start(nullptr, nullptr);
-  for (auto& worker : workers_) worker->thread.join();
+  for (auto& worker : workers_)
+    if (worker->thread.joinable()) worker->thread.join();
 }
 
 void Team::start(const void* work, Call call) {
@@ -56,6 +64,7 @@ void Team::await() {
 }
 
 void Team::serve(Worker& worker, int part) {
+  const blas::Serial serial;
   for (unsigned seen = 0;;) {
     for (int turn = 0; turn < kTurns && round_.load(std::memory_order_acquire) == seen; ++turn)
       rest_a_moment();

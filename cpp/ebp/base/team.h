@@ -1,13 +1,12 @@
 // Threads that take parts in the same work, again and again, for microseconds at a time.
 #pragma once
 
-#include <algorithm>
 #include <atomic>
 #include <memory>
 #include <thread>
 #include <vector>
 
-#include "ebp/base/types.h"
+#include "ebp/base/parallel.h"
 
 namespace ebp {
 
@@ -22,7 +21,8 @@ class Team {
   int size() const { return int(workers_.size()) + 1; }
 
   // Calls body(part) for each part in [0, size), part 0 here and each other one always on the same thread,
-  // and returns when all have returned. body must not throw.
+  // and returns when all have returned. body must not throw. Products of matrices stay on the threads that
+  // ask for them, if the caller sees to it for its own.
   template <class Body>
   void run(const Body& body) {
     if (workers_.empty()) return body(0);
@@ -31,9 +31,16 @@ class Team {
     await();
   }
 
+  // The same with body(share, part): every part's share of n things, in whole steps.
+  template <class Body>
+  void share(Index n, Index step, const Body& body) {
+    run([&, this](int part) { body(Share(n, part, size(), step), part); });
+  }
+
  private:
   using Call = void (*)(const void*, int);
   struct Worker;
+  void stop();
   void start(const void* work, Call call);
   void await();
   void serve(Worker& worker, int part);
@@ -43,18 +50,5 @@ class Team {
   Call call_ = nullptr;                         // null when the threads are to end
   alignas(64) std::atomic<unsigned> round_{0};  // of work
 };
-
-// Elements [first, last) of n.
-struct Range {
-  Index first, last;
-  Index size() const { return last - first; }
-};
-
-// The part's share of n elements, in whole steps but for the last one.
-inline Range share_of(Index n, int part, int parts, Index step) {
-  const Index steps = (n + step - 1) / step;
-  const auto bound = [&](Index k) { return std::min(n, steps * k / parts * step); };
-  return {bound(part), bound(part + 1)};
-}
 
 }  // namespace ebp

@@ -184,7 +184,7 @@ void gauss_newton(const Network<T>& network, const T* theta, const Batch<T>& bat
       at.curvature_factors(seeds.data());
       for (Index q = 0; q < k; ++q)
         pass.backpropagate_rows(at, seeds.data() + q * at.n() * k, p, jacobian.data() + q * at.n() * p);
-      blas::syrk(p, k * at.n(), jacobian.data(), T(1), sum);
+      blas::syrk(blas::Op::kTransposed, p, k * at.n(), jacobian.data(), T(1), sum);
     }
   });
   mirror(p, true, h);

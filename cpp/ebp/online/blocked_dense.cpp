@@ -35,14 +35,14 @@ inline __attribute__((always_inline)) void add_tile(Index updates, Index o, cons
 }
 
 template <int kCount, class T>
-void add_rows(Index updates, const Range& units, Index o, const T* gram, Index stride, const T* steps,
+void add_rows(Index updates, const Share& units, Index o, const T* gram, Index stride, const T* steps,
               T* to) {
   constexpr int kPacks = 3;
   constexpr Index kWidth = kPacks * simd::kLanes<T>;
-  Index j = units.first;
-  for (; j + kWidth <= units.last; j += kWidth)
+  Index j = units.begin;
+  for (; j + kWidth <= units.end; j += kWidth)
     add_tile<kCount, kPacks>(updates, o, gram, stride, steps, to, j, simd::AllLanes<T>{});
-  simd::for_lanes<T>(units.last - j, [&](Index k, auto lanes) {
+  simd::for_lanes<T>(units.end - j, [&](Index k, auto lanes) {
     add_tile<kCount, 1>(updates, o, gram, stride, steps, to, j + k, lanes);
   });
 }
@@ -50,7 +50,7 @@ void add_rows(Index updates, const Range& units, Index o, const T* gram, Index s
 // to (rows, o) += gram (rows, updates) steps (updates, o) for some units and few updates; rows of gram are
 // `stride` apart.
 template <class T>
-void add_steps(Index rows, Index updates, const Range& units, Index o, const T* gram, Index stride,
+void add_steps(Index rows, Index updates, const Share& units, Index o, const T* gram, Index stride,
                const T* steps, T* to) {
   constexpr int kCount = 4;
   Index r = 0;
@@ -64,19 +64,18 @@ void add_steps(Index rows, Index updates, const Range& units, Index o, const T* 
 template <class T>
 BlockedDense<T>::BlockedDense(const DenseSize& size, const Sigmoid<T>& sigmoid, T* theta, Index start,
                               RuleState<T>& state)
-    : size_(size),
-      sigmoid_(sigmoid),
+    : sigmoid_(sigmoid),
       state_(state),
-      weights_(theta + start),
-      memory_(state.memory().from(start)),
       x_(std::size_t(kRows * size.n_inputs)),
       gram_(std::size_t(kRows * kRows)),
       rates_(std::size_t(kRows)) {
   const std::size_t totals = std::size_t(kRows * size.n_outputs);
   for (auto* vector : {&z_, &steps_}) vector->resize(totals);
   if (moves()) u_.resize(totals);
-  for (auto* vector : {&output_, &slope_, &factors_})
+  for (auto* vector : {&output_, &slope_, &delta_, &factors_})
     vector->resize(std::size_t(simd::padded<T>(size.n_outputs)));
+  sweep_ = {size.n_inputs, size.n_outputs, theta + start,   state.memory().from(start), size.bias,
+            delta_.data(), nullptr,        factors_.data(), state.constants()};
   if (plain()) return;
   for (auto* vector : {&course_.z_from_z, &course_.z_from_u, &course_.u_from_z, &course_.u_from_u})
     vector->resize(std::size_t(size.n_outputs));
@@ -85,7 +84,8 @@ BlockedDense<T>::BlockedDense(const DenseSize& size, const Sigmoid<T>& sigmoid, 
 
 template <class T>
 void BlockedDense<T>::begin() {
-  for (Index j = 0; j < size_.n_outputs; ++j) factors_[std::size_t(j)] = memory_.first[j * size_.n_inputs];
+  for (Index j = 0; j < sweep_.n_outputs; ++j)
+    factors_[std::size_t(j)] = sweep_.memory.first[j * sweep_.n_inputs];
 }
 
 template <class T>
@@ -97,11 +97,7 @@ T* BlockedDense<T>::clear() {
 template <class T>
 template <class Body>
 void BlockedDense<T>::in_parts(const Body& body) {
-  const int parts = team_->size();
-  team_->run([this, &body, parts](int part) {
-    const blas::Serial serial;  // threads of a BLAS would crowd out those of the team
-    body(share_of(size_.n_outputs, part, parts, simd::kLanes<T>), part);
-  });
+  team_->share(sweep_.n_outputs, simd::kLanes<T>, body);
 }
 
 template <class T>
@@ -109,29 +105,29 @@ void BlockedDense<T>::load(Index rows) {
   rows_ = rows;
   row_ = sub_block_ = 0;
   stride_ = team_->size() == 1 ? rows : kRows;
-  in_parts([this](const Range& units, int part) {
+  in_parts([this](const Share& units, int part) {
     load_units(units);
     load_gram(part, team_->size());
   });
 }
 
 template <class T>
-void BlockedDense<T>::load_units(const Range& units) {
+void BlockedDense<T>::load_units(const Share& units) {
   using enum blas::Op;
-  const Index i = size_.n_inputs, o = size_.n_outputs;
+  const Index i = sweep_.n_inputs, o = sweep_.n_outputs;
   const auto totals = [&](const T* weights, T* to) {
-    blas::gemm<T>(kPlain, kTransposed, rows_, units.size(), i, {x_.data(), i}, {weights + units.first * i, i},
-                  T(0), {to + units.first, o});
+    blas::gemm<T>(kPlain, kTransposed, rows_, units.size(), i, {x_.data(), i}, {weights + units.begin * i, i},
+                  T(0), {to + units.begin, o});
   };
-  totals(weights_, z_.data());
-  if (moves()) totals(memory_.velocity, u_.data());
+  totals(sweep_.weights, z_.data());
+  if (moves()) totals(sweep_.memory.velocity, u_.data());
 }
 
 // Rows of a triangle of about equal areas, as rectangles that reach a little beyond it.
 template <class T>
 void BlockedDense<T>::load_gram(int part, int parts) {
-  const Index i = size_.n_inputs;
-  if (parts == 1) return blas::gram(rows_, i, x_.data(), gram_.data());
+  const Index i = sweep_.n_inputs;
+  if (parts == 1) return blas::syrk(blas::Op::kPlain, rows_, i, x_.data(), T(0), gram_.data());
   const auto bound = [&](int k) { return Index(double(rows_) * std::sqrt(double(k) / parts) + 0.5); };
   const Index first = bound(part), last = bound(part + 1);
   blas::gemm<T>(blas::Op::kPlain, blas::Op::kTransposed, last - first, last, i, {x_.data() + first * i, i},
@@ -142,22 +138,22 @@ template <class T>
 void BlockedDense<T>::finish() {
   const Index updates = row_;
   rows_ = row_ = 0;
-  if (updates > 0) in_parts([=, this](const Range& units, int) { finish_units(units, updates); });
+  if (updates > 0) in_parts([=, this](const Share& units, int) { finish_units(units, updates); });
 }
 
 template <class T>
-void BlockedDense<T>::finish_units(const Range& units, Index updates) {
-  const Index i = size_.n_inputs, o = size_.n_outputs;
+void BlockedDense<T>::finish_units(const Share& units, Index updates) {
+  const Index i = sweep_.n_inputs, o = sweep_.n_outputs;
   const auto add_updates = [&](const AlignedVector<T>& steps, T* to) {
     using enum blas::Op;
-    blas::gemm<T>(kTransposed, kPlain, units.size(), i, updates, {steps.data() + units.first, o},
-                  {x_.data(), i}, T(1), {to + units.first * i, i});
+    blas::gemm<T>(kTransposed, kPlain, units.size(), i, updates, {steps.data() + units.begin, o},
+                  {x_.data(), i}, T(1), {to + units.begin * i, i});
   };
-  if (plain()) return add_updates(steps_, weights_);
+  if (plain()) return add_updates(steps_, sweep_.weights);
   compute_course(units, 0, updates);
-  for (Index j = units.first; j < units.last; ++j) {
+  for (Index j = units.begin; j < units.end; ++j) {
     const std::size_t unit = std::size_t(j);
-    T *w = weights_ + j * i, *v = moves() ? memory_.velocity + j * i : nullptr;
+    T *w = sweep_.weights + j * i, *v = moves() ? sweep_.memory.velocity + j * i : nullptr;
     const T w_from_w = course_.z_from_z[unit], w_from_v = course_.z_from_u[unit];
     const T v_from_w = course_.u_from_z[unit], v_from_v = course_.u_from_u[unit];
     simd::for_lanes<T>(i, [=](Index k, auto lanes) {
@@ -168,14 +164,15 @@ void BlockedDense<T>::finish_units(const Range& units, Index updates) {
       lanes.store(v + k, v_from_w * weight + v_from_v * velocity);
     });
   }
-  add_updates(course_.z_steps, weights_);
-  if (moves()) add_updates(course_.u_steps, memory_.velocity);
+  add_updates(course_.z_steps, sweep_.weights);
+  if (moves()) add_updates(course_.u_steps, sweep_.memory.velocity);
 }
 
 template <class T>
 const T* BlockedDense<T>::forward(const T*) {
-  const Index o = size_.n_outputs;
-  const T *totals = z_.data() + row_ * o, *bias = size_.bias ? weights_ + o * size_.n_inputs : nullptr;
+  const Index o = sweep_.n_outputs;
+  const T *totals = z_.data() + row_ * o,
+          *bias = sweep_.has_bias ? sweep_.weights + sweep_.bias_start() : nullptr;
   T *outputs = output_.data(), *slopes = slope_.data();
   const Sigmoid<T> sigmoid = sigmoid_;
   simd::for_lanes<T>(o, [=](Index j, auto lanes) {
@@ -190,41 +187,31 @@ const T* BlockedDense<T>::forward(const T*) {
 
 template <class T>
 void BlockedDense<T>::backward(const T* e, const T*, T*, T*) {
-  const online::Constants<T> c = state_.constants();
-  T* step = steps_.data() + row_ * size_.n_outputs;
-  const T *slopes = slope_.data(), *factors = factors_.data();
-  simd::for_lanes<T>(size_.n_outputs, [=](Index j, auto lanes) {
-    lanes.store(step + j,
-                -c.epsilon * simd::load(factors + j) * (simd::load(slopes + j) * simd::load(e + j)));
+  sweep_.constants = state_.constants();
+  T *step = steps_.data() + row_ * sweep_.n_outputs, *deltas = delta_.data();
+  const T* slopes = slope_.data();
+  simd::for_lanes<T>(sweep_.n_outputs, [=, this](Index j, auto lanes) {
+    lanes.store(deltas + j, simd::load(slopes + j) * simd::load(e + j));
+    lanes.store(step + j, -Rule::bias_change(sweep_, j, lanes));
   });
-  rates_[std::size_t(row_)] = c.epsilon;
-  update_bias(c, step);
+  rates_[std::size_t(row_)] = sweep_.constants.epsilon;
+  if (moves())
+    online::update_bias<Rule, online::Motion::kGeneral>(sweep_);
+  else
+    online::update_bias<Rule, online::Motion::kDirect>(sweep_);
   ++row_;
-  follow_in_sub_block(c, step);
+  follow_in_sub_block(step);
   if (row_ == sub_block_ + kSubBlock) {
-    if (row_ < rows_) in_parts([this](const Range& units, int) { follow_behind_sub_block(units); });
+    if (row_ < rows_) in_parts([this](const Share& units, int) { follow_behind_sub_block(units); });
     sub_block_ = row_;
   }
 }
 
-// The bias is a weight whose input is 1 and which does not decay.
-template <class T>
-void BlockedDense<T>::update_bias(const online::Constants<T>& c, const T* step) {
-  if (!size_.bias) return;
-  const Index start = size_.n_outputs * size_.n_inputs;
-  T *bias = weights_ + start, *velocity = moves() ? memory_.velocity + start : nullptr;
-  simd::for_lanes<T>(size_.n_outputs, [=](Index j, auto lanes) {
-    const Pack<T> taken = lanes.load(step + j);
-    lanes.store(bias + j,
-                lanes.load(bias + j) +
-                    (velocity ? c.inertia.template step<false>(-taken, velocity + j, lanes) : taken));
-  });
-}
-
 // The update just made, in the totals of the sub-block's samples to come.
 template <class T>
-void BlockedDense<T>::follow_in_sub_block(const online::Constants<T>& c, const T* step) {
-  const Index o = size_.n_outputs, last = std::min(rows_, sub_block_ + kSubBlock);
+void BlockedDense<T>::follow_in_sub_block(const T* step) {
+  const online::Constants<T> c = sweep_.constants;
+  const Index o = sweep_.n_outputs, last = std::min(rows_, sub_block_ + kSubBlock);
   const T *gram = gram_.data() + (row_ - 1), *factors = factors_.data();
   T *z = z_.data(), *u = moves() ? u_.data() : nullptr;
   const bool decays = this->decays();
@@ -247,8 +234,8 @@ void BlockedDense<T>::follow_in_sub_block(const online::Constants<T>& c, const T
 
 // The updates of the sub-block, in the totals of all samples behind it.
 template <class T>
-void BlockedDense<T>::follow_behind_sub_block(const Range& units) {
-  const Index o = size_.n_outputs, behind = rows_ - row_, updates = row_ - sub_block_;
+void BlockedDense<T>::follow_behind_sub_block(const Share& units) {
+  const Index o = sweep_.n_outputs, behind = rows_ - row_, updates = row_ - sub_block_;
   T *z = z_.data() + row_ * o, *u = moves() ? u_.data() + row_ * o : nullptr;
   const T* gram = gram_.data() + row_ * stride_ + sub_block_;
   const auto add = [&](const AlignedVector<T>& steps, T* to) {
@@ -258,7 +245,7 @@ void BlockedDense<T>::follow_behind_sub_block(const Range& units) {
   compute_course(units, sub_block_, row_);
   const Course& course = course_;
   for (Index s = 0; s < behind; ++s)
-    simd::for_lanes<T>(units.size(), [&, first = units.first](Index k, auto lanes) {
+    simd::for_lanes<T>(units.size(), [&, first = units.begin](Index k, auto lanes) {
       const Index j = first + k;
       T *totals = z + s * o + j, *velocities = u ? u + s * o + j : nullptr;
       const Pack<T> total = lanes.load(totals), z_from_z = lanes.load(course.z_from_z.data() + j);
@@ -275,14 +262,14 @@ void BlockedDense<T>::follow_behind_sub_block(const Range& units) {
 // From the last update back to the first: what comes after an update changes what it did. An update takes (z,
 // u) of a unit to M (z, u) + b step, with the M and b of `Inertia` and of decay.
 template <class T>
-void BlockedDense<T>::compute_course(const Range& units, Index first, Index last) {
+void BlockedDense<T>::compute_course(const Share& units, Index first, Index last) {
   const online::Constants<T> c = state_.constants();
   const auto& [momentum, gain, through, past] = c.inertia;
   const T now = through * gain + past;
-  const Index o = size_.n_outputs;
+  const Index o = sweep_.n_outputs;
   Course& course = course_;
   simd::for_lanes<T>(units.size(), [&](Index unit, auto lanes) {
-    const Index j = units.first + unit;
+    const Index j = units.begin + unit;
     const Pack<T> one = simd::broadcast(T(1)), zero{};
     Pack<T> z_from_z = one, z_from_u = zero, u_from_z = zero, u_from_u = one;
     const Pack<T> decay = c.decay * simd::load(factors_.data() + j);

@@ -14,7 +14,7 @@
 #pragma once
 
 #include "ebp/base/aligned.h"
-#include "ebp/online/feed.h"
+#include "ebp/online/dense_kernels.h"
 #include "ebp/online/online_layer.h"
 
 namespace ebp {
@@ -56,29 +56,28 @@ class BlockedDense final : public OnlineLayer<T> {
   bool moves() const { return state_.options.momentum != 0; }
   bool decays() const { return state_.options.weight_decay != 0; }
   bool plain() const { return !moves() && !decays(); }
-  void update_bias(const online::Constants<T>& c, const T* step);
-  void follow_in_sub_block(const online::Constants<T>& c, const T* step);
+  void follow_in_sub_block(const T* step);
   void load_gram(int part, int parts);
-  // What follows concerns some of the units, (first, last) of o, each of which goes its own way.
-  void load_units(const Range& units);
-  void finish_units(const Range& units, Index updates);
-  void follow_behind_sub_block(const Range& units);
-  void compute_course(const Range& units, Index first, Index last);
+  // What follows concerns some of the units, each of which goes its own way.
+  void load_units(const Share& units);
+  void finish_units(const Share& units, Index updates);
+  void follow_behind_sub_block(const Share& units);
+  void compute_course(const Share& units, Index first, Index last);
   // Calls body(units, part) for all units, in as many parts as there are threads.
   template <class Body>
   void in_parts(const Body& body);
 
-  DenseSize size_;
+  using Rule = online::UnitRate<T, false>;  // of the bias, which does not decay
+
   Sigmoid<T> sigmoid_;
   RuleState<T>& state_;
   Team* team_ = nullptr;
-  T* weights_;  // (o, i) and bias (o), like the vectors of the memory
-  online::Memory<T> memory_;
+  online::Sweep<T> sweep_;      // with the present sample's deltas
   AlignedVector<T> x_, z_, u_;  // (B, i), (B, o), (B, o); u_ is empty without momentum
   AlignedVector<T> gram_;       // lower triangle of G, with rows `stride_` apart
   AlignedVector<T> steps_;      // (B, o): -e d of every sample learnt from
   AlignedVector<T> rates_;      // (B): epsilon of every sample learnt from
-  AlignedVector<T> output_, slope_, factors_;
+  AlignedVector<T> output_, slope_, delta_, factors_;
   Course course_;
   Index rows_ = 0, stride_ = 0, row_ = 0;  // of the block, and of them learnt from
   Index sub_block_ = 0;                    // its first row

@@ -29,15 +29,15 @@ struct Sweep {
   Index bias_start() const { return n_outputs * n_inputs; }
 
   // The part of it that consists of some rows, without their biases.
-  Sweep rows(const Range& range) const {
+  Sweep rows(const Share& share) const {
     Sweep part = *this;
-    part.n_outputs = range.size();
-    part.weights += range.first * n_inputs;
-    part.memory = memory.from(range.first * n_inputs);
+    part.n_outputs = share.size();
+    part.weights += share.begin * n_inputs;
+    part.memory = memory.from(share.begin * n_inputs);
     part.has_bias = false;
-    part.delta += range.first;
-    part.hy += range.first;
-    part.unit_factors += range.first;
+    part.delta += share.begin;
+    part.hy += share.begin;
+    part.unit_factors += share.begin;
     return part;
   }
 };

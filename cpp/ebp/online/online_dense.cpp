@@ -135,10 +135,8 @@ class OnlineDense final : public OnlineLayer<T> {
   template <class Body>
   void in_parts(const Body& body) {
     if (!team_) return body(sweep_, 0, 0);
-    const int parts = team_->size();
-    team_->run([this, &body, parts](int part) {
-      const Range range = share_of(sweep_.n_outputs, part, parts, simd::kLanes<T>);
-      body(sweep_.rows(range), range.first, part);
+    team_->share(sweep_.n_outputs, simd::kLanes<T>, [this, &body](const Share& share, int part) {
+      body(sweep_.rows(share), share.begin, part);
     });
   }
 
