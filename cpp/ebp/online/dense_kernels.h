@@ -43,11 +43,13 @@ struct Sweep {
 };
 
 // The rules of a sweep: change() gives what is taken from the weights w of row j whose inputs are x, and
-// bias_change() what is taken from biases.
+// bias_change() what is taken from biases. Sweeps of plain rules are worth instances of their own, since
+// loads and loops take much of their time. kRuns: the curvature may run along.
 
 // rate (delta x + decay w), one rate a unit
 template <class T, bool kDecay>
 struct UnitRate {
+  static constexpr bool kPlain = true, kRuns = true;
   T step, shrink;
 
   UnitRate(const Sweep<T>& s, Index j)
@@ -67,6 +69,7 @@ struct UnitRate {
 // Whatever the method makes of the gradient delta x + decay w
 template <class T, class Method, bool kDecay>
 struct WeightRate {
+  static constexpr bool kPlain = std::is_same_v<Method, FixedRate<T>>, kRuns = false;
   Method method;
   T delta, decay;
 
@@ -89,8 +92,9 @@ struct WeightRate {
 };
 
 // One rate a weight, with h and so the rate following (62) and (61) at every sample.
-template <class T, bool kDecay>
+template <class T>
 struct RunningRate {
+  static constexpr bool kPlain = false, kRuns = true;
   T* h;
   T delta, decay, keep, gain, epsilon, mu;
 
@@ -107,7 +111,7 @@ struct RunningRate {
   Pack<T> change(Pack<T> w, Pack<T> x, Index i, Lanes lanes) const {
     const Pack<T> mean = keep * lanes.load(h + i) + gain * (x * x);
     lanes.store(h + i, mean);
-    return epsilon / (mean + mu) * (kDecay ? delta * x + decay * w : delta * x);
+    return epsilon / (mean + mu) * (delta * x + decay * w);
   }
   template <class Lanes>
   static Pack<T> bias_change(const Sweep<T>& s, Index j, Lanes lanes) {
@@ -125,6 +129,7 @@ enum class Motion { kDirect, kHeavyBall, kGeneral };
 // One row's update.
 template <class T, class Rule, Motion kMotion>
 struct RowUpdate {
+  static constexpr bool kPlain = Rule::kPlain;
   Rule rule;
   Inertia<T> inertia;
   T* velocity;
@@ -149,6 +154,7 @@ struct RowUpdate {
 // Leaves the weights alone: the sweep is a plain product.
 template <class T>
 struct NoUpdate {
+  static constexpr bool kPlain = true;
   NoUpdate(const Sweep<T>&, Index) {}
 };
 
@@ -239,7 +245,8 @@ inline __attribute__((always_inline)) void products_of_rows(const Sweep<T>& s, c
   for (Index r = 0; r < kLanes; ++r) sums[r] = Pack<T>{};
   Index r = 0;
   for (; r + kGroup <= rest; r += kGroup) product_rows<kGroup, Update>(s, j + r, last, x, sums + r);
-  for (; r + 2 <= rest; r += 2) product_rows<2, Update>(s, j + r, last, x, sums + r);
+  if constexpr (Update::kPlain)
+    for (; r + 2 <= rest; r += 2) product_rows<2, Update>(s, j + r, last, x, sums + r);
   for (; r < rest; ++r) product_rows<1, Update>(s, j + r, last, x, sums + r);
   emit(j, simd::sums<T>(sums), simd::FirstLanes<T>{rest});
 }
@@ -248,8 +255,8 @@ inline __attribute__((always_inline)) void products_of_rows(const Sweep<T>& s, c
 // with the sample before, whose input was `last`.
 template <class Update, class T, class Emit>
 void products(const Sweep<T>& s, const T* last, const T* x, Emit&& emit) {
-  if (s.n_inputs <= kShort)
-    products_of_rows<kShortRows, Update>(s, last, x, emit);
+  if (Update::kPlain && s.n_inputs <= kShort)
+    products_of_rows<Update::kPlain ? kShortRows : kRows, Update>(s, last, x, emit);
   else
     products_of_rows<kRows, Update>(s, last, x, emit);
 }

@@ -14,6 +14,24 @@ using simd::Pack;
 // Weights below which calling others takes longer than doing it all.
 constexpr Index kShareable = 8192;
 
+// Makes outputs and slopes (o) of the units' totals.
+template <class T>
+struct Activate {
+  Sigmoid<T> sigmoid;
+  const T* bias;  // null: none
+  T *outputs, *slopes;
+  Index first;  // the unit that the sweep calls 0
+
+  template <class Lanes>
+  void operator()(Index j, Pack<T> total, Lanes lanes) const {
+    if (bias) total += lanes.load(bias + first + j);
+    Pack<T> value, slope;
+    sigmoid.value_and_slope(total, value, slope);
+    simd::store(outputs + first + j, value);
+    simd::store(slopes + first + j, slope);
+  }
+};
+
 // The first layer's update is put off until its next forward pass, so that one sweep over the weights serves
 // both: it is the layer that passes nothing down, and usually the one with most of the weights.
 template <class T, class Rule, Motion kMotion>
@@ -69,19 +87,10 @@ class OnlineDense final : public OnlineLayer<T> {
   void discard() override { pending_ = nullptr; }
 
   const T* forward(const T* x) override {
-    T *outputs = output_.data(), *slopes = slope_.data();
-    const T* bias = sweep_.has_bias ? sweep_.weights + sweep_.bias_start() : nullptr;
-    const Sigmoid<T> sigmoid = sigmoid_;
-    const auto activate = [=](Index j, Pack<T> total, auto lanes) {
-      if (bias) total += lanes.load(bias + j);
-      Pack<T> value, slope;
-      sigmoid.value_and_slope(total, value, slope);
-      simd::store(outputs + j, value);
-      simd::store(slopes + j, slope);
-    };
     if (pending_) online::update_bias<Rule, kMotion>(sweep_);
-    in_parts([this, x, activate](const online::Sweep<T>& rows, Index first, int) {
-      const auto emit = [=](Index j, Pack<T> total, auto lanes) { activate(first + j, total, lanes); };
+    const T* bias = sweep_.has_bias ? sweep_.weights + sweep_.bias_start() : nullptr;
+    in_parts([this, x, bias](const online::Sweep<T>& rows, Index first, int) {
+      const Activate<T> emit{sigmoid_, bias, output_.data(), slope_.data(), first};
       if (pending_)
         online::products<Update>(rows, pending_, x, emit);
       else
@@ -89,7 +98,7 @@ class OnlineDense final : public OnlineLayer<T> {
     });
     pending_ = nullptr;
     x_ = x;
-    return outputs;
+    return output_.data();
   }
 
   void backward(const T* e, const T* c, T* e_below, T* c_below) override {
@@ -113,8 +122,8 @@ class OnlineDense final : public OnlineLayer<T> {
         if (c) std::fill_n(c_part, sweep_.n_inputs, T(0));
         return;
       }
-      if (c)
-        online::backward<Update, true, true>(rows, seen_, e_part, c_part);
+      if (Rule::kRuns && c)
+        online::backward<Update, true, Rule::kRuns>(rows, seen_, e_part, c_part);
       else
         online::backward<Update, true, false>(rows, seen_, e_part, c_part);
     });
@@ -212,29 +221,36 @@ class OnlineDense final : public OnlineLayer<T> {
 template <class T>
 std::unique_ptr<OnlineLayer<T>> make_online_dense(const DenseSize& size, const Sigmoid<T>& sigmoid, T* theta,
                                                   Index start, RuleState<T>& state, bool running) {
-  const auto make = [&]<class Rule, bool kPlain>() -> std::unique_ptr<OnlineLayer<T>> {
-    const auto with = [&]<Motion kMotion>() -> std::unique_ptr<OnlineLayer<T>> {
-      return std::make_unique<OnlineDense<T, Rule, kMotion>>(size, sigmoid, theta, start, state, running);
-    };
-    if (state.options.momentum == 0) return with.template operator()<Motion::kDirect>();
-    // The plain rules are those whose sweeps are bound by their arithmetic.
-    if constexpr (kPlain)
-      if (state.options.momentum_form == Momentum::kHeavyBall)
-        return with.template operator()<Motion::kHeavyBall>();
-    return with.template operator()<Motion::kGeneral>();
-  };
   const RuleOptions& options = state.options;
-  const auto choose = [&]<bool kDecay>() {
-    if (options.unit_rates()) return make.template operator()<online::UnitRate<T, kDecay>, true>();
-    if (running) return make.template operator()<online::RunningRate<T, kDecay>, true>();
-    return make.template operator()<online::WeightRate<T, online::FixedRate<T>, kDecay>, true>();
+  const bool decays = options.weight_decay != 0;
+  const auto make = [&]<class Rule, Motion kMotion>() -> std::unique_ptr<OnlineLayer<T>> {
+    return std::make_unique<OnlineDense<T, Rule, kMotion>>(size, sigmoid, theta, start, state, running);
   };
-  if (options.sdlm() || options.unit_rates())
-    return options.weight_decay != 0 ? choose.template operator()<true>()
-                                     : choose.template operator()<false>();
-  // These have more to compute than the decay costs.
+  // Rule without and with decay. Few use other forms of momentum than the heavy ball: they do without an
+  // instance for no decay.
+  const auto plain = [&]<class Rule, class Decaying>() {
+    if (options.momentum == 0)
+      return decays ? make.template operator()<Decaying, Motion::kDirect>()
+                    : make.template operator()<Rule, Motion::kDirect>();
+    if (options.momentum_form != Momentum::kHeavyBall)
+      return make.template operator()<Decaying, Motion::kGeneral>();
+    return decays ? make.template operator()<Decaying, Motion::kHeavyBall>()
+                  : make.template operator()<Rule, Motion::kHeavyBall>();
+  };
+  // These have more to compute than the decay and the form of the momentum cost.
+  const auto elaborate = [&]<class Rule>() {
+    return options.momentum == 0 ? make.template operator()<Rule, Motion::kDirect>()
+                                 : make.template operator()<Rule, Motion::kGeneral>();
+  };
+  if (options.unit_rates())
+    return plain.template operator()<online::UnitRate<T, false>, online::UnitRate<T, true>>();
+  if (running) return elaborate.template operator()<online::RunningRate<T>>();
   return online::with_method<T>(options, [&]<class Method>() {
-    return make.template operator()<online::WeightRate<T, Method, true>, false>();
+    using Decaying = online::WeightRate<T, Method, true>;
+    if constexpr (Decaying::kPlain)
+      return plain.template operator()<online::WeightRate<T, Method, false>, Decaying>();
+    else
+      return elaborate.template operator()<Decaying>();
   });
 }
 
