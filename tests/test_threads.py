@@ -10,7 +10,7 @@ import time
 import ebp
 import numpy as np
 import pytest
-from ebp.layers import Conv2D, Dense, MaxPool2D
+from ebp.layers import Conv2D, Dense, MaxPool2D, Subsample2D
 from ebp.rules import SDLM, SGD, Adam, Murata
 from test_blocked import RULES, network, samples
 
@@ -75,14 +75,29 @@ def test_more_threads_than_work(engine, units):
     np.testing.assert_allclose(shared[0], alone[0], rtol=1e-9, atol=1e-12)
 
 
-def test_images():
+TABLE = [[1, 1, 0, 0, 0], [0, 1, 1, 1, 0], [0, 0, 0, 0, 1]]
+IMAGES = {
+    "pooled": [Conv2D(6, 5), MaxPool2D(2), Conv2D(8, 3), MaxPool2D(2), Dense(100), Dense(3)],
+    "plain": [Conv2D(5, 5, stride=2), Conv2D(7, 3, padding="same"), Dense(3)],
+    "table": [Conv2D(5, 5), Subsample2D(2), Conv2D(3, 3, connections=np.array(TABLE, bool)), Dense(3)],
+    "wide windows, one map": [Conv2D(1, 3), MaxPool2D(3), Conv2D(9, 3), MaxPool2D(2), Dense(3)],
+    "narrow rows": [Conv2D(9, 13), MaxPool2D(2), Conv2D(9, 1), MaxPool2D(2), Conv2D(99, 1), Dense(3)],
+}
+
+
+@pytest.mark.parametrize("n_threads", [2, 3])
+@pytest.mark.parametrize("layers", IMAGES.values(), ids=IMAGES)
+def test_images(layers, n_threads):
     rng = np.random.default_rng(0)
     X, T = rng.standard_normal((60, 1, 20, 20)), rng.standard_normal((60, 3))
-    layers = [Conv2D(6, 5), MaxPool2D(2), Conv2D(8, 3), Dense(100), Dense(100), Dense(3)]
     net = ebp.Network(layers, (1, 20, 20), dtype="float64", random_state=0)
-    for rule in (RULES["plain"], PER_WEIGHT["sdlm"]):
-        alone, shared = (trained(rule, net, X, T, 100, n_threads=k) for k in (1, 2))
-        np.testing.assert_allclose(shared[0], alone[0], rtol=1e-8, atol=1e-11)
+    for rule in (RULES["plain"], PER_WEIGHT["sdlm"], PER_WEIGHT["running"]):
+        alone, shared = (trained(rule, net, X, T, 100, n_threads=k) for k in (1, n_threads))
+        assert not np.array_equal(alone[0], net.parameters)
+        for one, other in zip(alone, shared, strict=True):
+            np.testing.assert_allclose(other, one, rtol=1e-8, atol=1e-11)
+        again = trained(rule, net, X, T, 100, n_threads=n_threads)
+        assert np.array_equal(again[0], shared[0])
 
 
 def test_callbacks_single_samples_and_divergence():

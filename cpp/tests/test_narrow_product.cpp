@@ -1,6 +1,7 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <cstring>
 #include <limits>
 #include <type_traits>
 
@@ -34,11 +35,23 @@ void check_products() {
           auto c = values<T>(m * n, 3);
           if (beta == T(0)) c.assign(c.size(), std::numeric_limits<T>::quiet_NaN());
           auto got = c;
-          narrow::dot(m, n, k, a.data(), b.data(), beta, got.data());
+          narrow::dot<T>(m, n, k, {a.data(), k}, {b.data(), k}, beta, {got.data(), n});
           auto expected = naive<T>(
               m, n, k, [&](Index i, Index p) { return a[std::size_t(i * k + p)]; },
               [&](Index p, Index j) { return b[std::size_t(j * k + p)]; }, beta, c);
           CHECK(largest_difference(got.data(), expected.data(), m * n) < tolerance);
+          auto square = values<T>(m * m, 4);
+          if (beta == T(0)) square.assign(square.size(), std::numeric_limits<T>::quiet_NaN());
+          auto lower = square;
+          narrow::dot_lower<T>(m, k, {a.data(), k}, beta, {lower.data(), m});
+          const auto whole = naive<T>(
+              m, m, k, [&](Index i, Index p) { return a[std::size_t(i * k + p)]; },
+              [&](Index p, Index j) { return a[std::size_t(j * k + p)]; }, beta, square);
+          for (Index i = 0; i < m; ++i) {
+            CHECK(largest_difference(lower.data() + i * m, whole.data() + i * m, i + 1) < tolerance);
+            const std::size_t above = std::size_t(i * m + i + 1), bytes = std::size_t(m - i - 1) * sizeof(T);
+            CHECK(std::memcmp(lower.data() + above, square.data() + above, bytes) == 0);
+          }
           got = c;
           narrow::outer(m, n, k, a.data(), b.data(), beta, got.data());
           expected = naive<T>(
@@ -57,12 +70,12 @@ TEST_CASE("narrow products equal plain sums, whatever C held before") {
 }
 
 TEST_CASE("an element of a narrow product does not depend on the rows beside it") {
-  const Index m = 7, n = 5, k = 133;
+  const Index m = 13, n = 9, k = 133;
   const auto a = values<float>(m * k, 1), b = values<float>(n * k, 2);
   AlignedVector<float> all(static_cast<std::size_t>(m * n)), one(static_cast<std::size_t>(n));
-  narrow::dot(m, n, k, a.data(), b.data(), 0.0f, all.data());
+  narrow::dot<float>(m, n, k, {a.data(), k}, {b.data(), k}, 0.0f, {all.data(), n});
   for (Index row = 0; row < m; ++row) {
-    narrow::dot(Index(1), n, k, a.data() + row * k, b.data(), 0.0f, one.data());
+    narrow::dot<float>(1, n, k, {a.data() + row * k, k}, {b.data(), k}, 0.0f, {one.data(), n});
     for (Index j = 0; j < n; ++j) CHECK(one[std::size_t(j)] == all[std::size_t(row * n + j)]);
   }
 }

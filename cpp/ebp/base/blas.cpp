@@ -69,7 +69,6 @@ template <class T>
 void gemm(Op op_a, Op op_b, Index m, Index n, Index k, const T* a, const T* b, T beta, T* c) {
   if (m == 0 || n == 0) return;
   const bool ta = op_a == Op::kTransposed, tb = op_b == Op::kTransposed;
-  if (!ta && tb && narrow::suits_dot<T>(n, k)) return narrow::dot(m, n, k, a, b, beta, c);
   if (ta && !tb && k > 0 && narrow::suits_outer<T>(m, n)) return narrow::outer(m, n, k, a, b, beta, c);
   gemm<T>(op_a, op_b, m, n, k, {a, ta ? m : k}, {b, tb ? k : n}, beta, {c, n});
 }
@@ -78,6 +77,8 @@ template <class T>
 void gemm(Op op_a, Op op_b, Index m, Index n, Index k, Strided<const T> a, Strided<const T> b, T beta,
           Strided<T> c) {
   if (m == 0 || n == 0) return;
+  if (op_a == Op::kPlain && op_b == Op::kTransposed && narrow::suits_dot<T>(m, n, k))
+    return narrow::dot(m, n, k, a, b, beta, c);
   const auto& table = installed<T>();
   if (serial || !table.gemm || is_small(m, n, k) || !fits_int(m, n, k) ||
       !fits_int(a.stride, b.stride, c.stride)) {
@@ -97,6 +98,7 @@ template <class T>
 void syrk(Op op, Index n, Index k, const T* a, T beta, T* c) {
   if (n == 0) return;
   const bool transposed = op == Op::kTransposed;
+  if (!transposed && narrow::suits_dot<T>(n, n, k)) return narrow::dot_lower<T>(n, k, {a, k}, beta, {c, n});
   const auto& table = installed<T>();
   if (serial || !table.syrk || is_small(n, n, k) || !fits_int(n, k, 0)) {
     const Eigen::Map<const Matrix<T>> A(a, transposed ? k : n, transposed ? n : k);

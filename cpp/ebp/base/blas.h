@@ -1,7 +1,7 @@
 // The one seam to BLAS. All matrices are row-major and dense in their leading dimension.
 #pragma once
 
-#include "ebp/base/types.h"
+#include "ebp/base/strided.h"
 
 namespace ebp::blas {
 
@@ -17,11 +17,12 @@ struct Table {
 };
 
 // Installs a BLAS, once, before any product is computed (at import; the table is constant afterwards).
-// Without it, and for small products, Eigen's own product serves; for narrow ones that of narrow_product.h.
+// Without it, and for small products, Eigen's own product serves; where one matrix is small, that of
+// narrow_product.h.
 template <class T>
 void install(const Table<T>& table);
 
-// While it lives, products of this thread run on this thread alone, by Eigen: an installed BLAS may share
+// While it lives, products of this thread run on this thread alone, without it: an installed BLAS may share
 // them out among threads of its own, which changes the last digits and crowds out others when many small
 // products are made.
 class Serial {
@@ -39,13 +40,6 @@ class Serial {
 // With beta = 0, C is overwritten and may hold anything.
 template <class T>
 void gemm(Op op_a, Op op_b, Index m, Index n, Index k, const T* a, const T* b, T beta, T* c);
-
-// A part of a matrix: its rows are `stride` apart.
-template <class T>
-struct Strided {
-  T* data;
-  Index stride;
-};
 
 // The same for parts of matrices.
 template <class T>

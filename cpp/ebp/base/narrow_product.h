@@ -1,60 +1,100 @@
-// Products of matrices of which one is narrow, as those of layers of a few dozen units: general methods spend
-// as much time on arranging the operands as on multiplying them.
+// Products of matrices of which one is small enough to stay in a cache, as those of layers and of blocks of
+// samples: general methods spend much of their time on arranging the operands.
 #pragma once
+
+#include <algorithm>
 
 #include "ebp/base/scratch.h"
 #include "ebp/base/simd.h"
+#include "ebp/base/strided.h"
 
 namespace ebp::narrow {
 
 // Rows and columns of C that are computed at a time: with kRows x kColumns sums, kColumns operands and one
-// more the 16 registers are full.
-inline constexpr int kRows = 4, kColumns = 3;
+// more the registers are full.
+inline constexpr int kRows = simd::kBytes == 64 ? 6 : 4, kColumns = simd::kBytes == 64 ? 4 : 3;
 
 // Whether dot() is the faster way to C (m, n) = A (m, k) B (n, k)': rows long enough for the sums over lanes
-// at their ends not to count, and B small enough to stay in the second-level cache.
+// at their ends not to count, and one of A and B small enough to stay in the second-level cache.
 template <class T>
-bool suits_dot(Index n, Index k) {
-  return k >= 8 * simd::kLanes<T> && n * k * Index(sizeof(T)) <= 256 * 1024;
+bool suits_dot(Index m, Index n, Index k) {
+  return k >= 8 * simd::kLanes<T> && std::min(m, n) * k * Index(sizeof(T)) <= 512 * 1024;
 }
 
-// kR rows of A (kR, k) times kC rows of B (kC, k); c (kR, kC), rows `stride` apart.
+// kR rows of A (kR, k) times kC rows of B (kC, k); c (kR, kC).
 template <class T, int kR, int kC>
-inline __attribute__((always_inline)) void dot_block(Index k, const T* a, const T* b, T beta, Index stride,
-                                                     T* c) {
+inline __attribute__((always_inline)) void dot_block(Index k, Strided<const T> a, Strided<const T> b, T beta,
+                                                     Strided<T> c) {
   simd::Pack<T> sums[kR][kC] = {};
   simd::for_lanes<T>(k, [&](Index i, auto lanes) __attribute__((always_inline)) {
     simd::Pack<T> right[kC];
 #pragma GCC unroll 4
-    for (int j = 0; j < kC; ++j) right[j] = lanes.load(b + j * k + i);
-#pragma GCC unroll 4
+    for (int j = 0; j < kC; ++j) right[j] = lanes.load(b.data + j * b.stride + i);
+#pragma GCC unroll 6
     for (int r = 0; r < kR; ++r) {
-      const simd::Pack<T> left = lanes.load(a + r * k + i);
+      const simd::Pack<T> left = lanes.load(a.data + r * a.stride + i);
 #pragma GCC unroll 4
       for (int j = 0; j < kC; ++j) sums[r][j] += left * right[j];
     }
   });
-#pragma GCC unroll 4
+#pragma GCC unroll 6
   for (int r = 0; r < kR; ++r)
 #pragma GCC unroll 4
     for (int j = 0; j < kC; ++j) {
       const T sum = simd::sum<T>(sums[r][j]);
-      c[r * stride + j] = beta == T(0) ? sum : beta * c[r * stride + j] + sum;
+      T& to = c.data[r * c.stride + j];
+      to = beta == T(0) ? sum : beta * to + sum;
     }
 }
 
-// C (m, n) = A (m, k) B (n, k)' + beta C. An element does not depend on the rows and columns beside it.
-template <class T>
-void dot(Index m, Index n, Index k, const T* a, const T* b, T beta, T* c) {
-  const auto rows = [&]<int kR>(Index r) {
-    Index j = 0;
-    for (; j + kColumns <= n; j += kColumns)
-      dot_block<T, kR, kColumns>(k, a + r * k, b + j * k, beta, n, c + r * n + j);
-    for (; j < n; ++j) dot_block<T, kR, 1>(k, a + r * k, b + j * k, beta, n, c + r * n + j);
-  };
+// All m rows of A times kC rows of B; c (m, kC).
+template <class T, int kC>
+void dot_columns(Index m, Index k, Strided<const T> a, Strided<const T> b, T beta, Strided<T> c) {
   Index r = 0;
-  for (; r + kRows <= m; r += kRows) rows.template operator()<kRows>(r);
-  for (; r < m; ++r) rows.template operator()<1>(r);
+  for (; r + kRows <= m; r += kRows) dot_block<T, kRows, kC>(k, a.row(r), b, beta, c.row(r));
+  for (; r < m; ++r) dot_block<T, 1, kC>(k, a.row(r), b, beta, c.row(r));
+}
+
+// kR rows of A times all n rows of B; c (kR, n).
+template <class T, int kR>
+void dot_rows(Index n, Index k, Strided<const T> a, Strided<const T> b, T beta, Strided<T> c) {
+  Index j = 0;
+  for (; j + kColumns <= n; j += kColumns) dot_block<T, kR, kColumns>(k, a, b.row(j), beta, c.column(j));
+  for (; j < n; ++j) dot_block<T, kR, 1>(k, a, b.row(j), beta, c.column(j));
+}
+
+// C (m, n) = A (m, k) B (n, k)' + beta C. An element does not depend on the rows and columns beside it. What
+// is smaller is gone through for every few rows of the other.
+template <class T>
+void dot(Index m, Index n, Index k, Strided<const T> a, Strided<const T> b, T beta, Strided<T> c) {
+  if (n <= m) {
+    Index r = 0;
+    for (; r + kRows <= m; r += kRows) dot_rows<T, kRows>(n, k, a.row(r), b, beta, c.row(r));
+    for (; r < m; ++r) dot_rows<T, 1>(n, k, a.row(r), b, beta, c.row(r));
+  } else {
+    Index j = 0;
+    for (; j + kColumns <= n; j += kColumns) dot_columns<T, kColumns>(m, k, a, b.row(j), beta, c.column(j));
+    for (; j < n; ++j) dot_columns<T, 1>(m, k, a, b.row(j), beta, c.column(j));
+  }
+}
+
+// The lower triangle of C (n, n) = A (n, k) A' + beta C; the rest of C stays as it is.
+template <class T>
+void dot_lower(Index n, Index k, Strided<const T> a, T beta, Strided<T> c) {
+  const auto columns = [&]<int kC>(Index j) {
+    T square[kC * kC];
+    dot_block<T, kC, kC>(k, a.row(j), a.row(j), T(0), {square, kC});
+    for (int r = 0; r < kC; ++r)
+      for (int s = 0; s <= r; ++s) {
+        T& to = c.data[(j + r) * c.stride + j + s];
+        to = beta == T(0) ? square[r * kC + s] : beta * to + square[r * kC + s];
+      }
+    const Index below = j + kC;
+    dot_columns<T, kC>(n - below, k, a.row(below), a.row(j), beta, c.row(below).column(j));
+  };
+  Index j = 0;
+  for (; j + kColumns <= n; j += kColumns) columns.template operator()<kColumns>(j);
+  for (; j < n; ++j) columns.template operator()<1>(j);
 }
 
 // Whether outer() is the faster way to C (m, n) = A (k, m)' B (k, n).
@@ -92,12 +132,15 @@ inline __attribute__((always_inline)) void outer_block(Index k, Index m, const T
   }
 }
 
+// Rows and columns, in packs, that outer() computes at a time.
+inline constexpr int kOuterRows = 4, kOuterPacks = 3;
+
 // C (m, n) = A (k, m)' B (k, n) + beta C. A few columns of B at a time are put side by side, as a row of B is
 // on another page of memory than the next.
 template <class T>
 void outer(Index m, Index n, Index k, const T* a, const T* b, T beta, T* c) {
   constexpr Index kLanes = simd::kLanes<T>, kDepth = 256;
-  Scratch<T> panel(kDepth * kColumns * kLanes);
+  Scratch<T> panel(kDepth * kOuterPacks * kLanes);
   const auto columns = [&]<int kP>(Index start, Index depth, Index j, T scale, auto last) {
     T* to = panel.data();
     for (Index p = start; p < start + depth; ++p, to += kP * kLanes) {
@@ -115,8 +158,8 @@ void outer(Index m, Index n, Index k, const T* a, const T* b, T beta, T* c) {
     const Index depth = std::min(kDepth, k - start);
     const T scale = start == 0 ? beta : T(1);
     Index j = 0;
-    for (; j + kColumns * kLanes <= n; j += kColumns * kLanes)
-      columns.template operator()<kColumns>(start, depth, j, scale, simd::AllLanes<T>{});
+    for (; j + kOuterPacks * kLanes <= n; j += kOuterPacks * kLanes)
+      columns.template operator()<kOuterPacks>(start, depth, j, scale, simd::AllLanes<T>{});
     for (; j + kLanes <= n; j += kLanes)
       columns.template operator()<1>(start, depth, j, scale, simd::AllLanes<T>{});
     if (j < n) columns.template operator()<1>(start, depth, j, scale, simd::FirstLanes<T>{n - j});

@@ -51,4 +51,26 @@ class Team {
   alignas(64) std::atomic<unsigned> round_{0};  // of work
 };
 
+// A team for work that is worth sharing; otherwise the thread that asks does it alone.
+class Helpers {
+ public:
+  void use(Team& team, bool worth) { team_ = worth && team.size() > 1 ? &team : nullptr; }
+  int size() const { return team_ ? team_->size() : 1; }
+
+  // As the calls of Team.
+  template <class Body>
+  void run(const Body& body) const {
+    if (!team_) return body(0);
+    team_->run(body);
+  }
+  template <class Body>
+  void share(Index n, Index step, const Body& body) const {
+    if (!team_) return body(Share(n, 0, 1), 0);
+    team_->share(n, step, body);
+  }
+
+ private:
+  Team* team_ = nullptr;
+};
+
 }  // namespace ebp

@@ -29,6 +29,10 @@ class OnlineConv final : public OnlineLayer<T> {
         curvatures_(running ? std::size_t(conv.n_outputs() + kLanes<T>) : 0),
         output_(std::size_t(conv.n_outputs() + kLanes<T>)) {}
 
+  void use(Team& team) override {
+    const ConvShape& shape = plan_.shape();
+    helpers_.use(team, shape.n_kernels() * shape.n_taps() * shape.n_positions() >= kShareable);
+  }
   void begin() override {}
   void finish() override {}
   void publish() override {}
@@ -37,8 +41,11 @@ class OnlineConv final : public OnlineLayer<T> {
   const T* forward(const T* x) override {
     plan_.fill_frame(x, frame_.data());
     plan_.fill_columns(frame_.data(), columns_.data());
-    plan_.product(plan_.table(theta_, table_.data()), columns_.data(), totals_.data());
-    activate();
+    const T* table = plan_.table(theta_, table_.data());
+    helpers_.share(plan_.shape().maps_out, 1, [this, table](const Share& maps, int) {
+      plan_.product(maps, table, columns_.data(), totals_.data());
+      activate(maps);
+    });
     x_ = x;
     return output_.data();
   }
@@ -46,12 +53,14 @@ class OnlineConv final : public OnlineLayer<T> {
   void backward(const T* e, const T* c, T* e_below, T* c_below) override {
     take_error(e);
     T* gradient = step_.gradient();
-    plan_.correlate(deltas_.data(), columns_.data(), false, gradient);
-    if (bias_) sum_deltas(gradient + (bias_ - theta_));
-    if (e_below) {
-      plan_.transposed_product(theta_, deltas_.data(), frame_.data());
-      plan_.fold_frame(frame_.data(), false, e_below);
-    }
+    helpers_.run([=, this](int part) {
+      const Share inputs(plan_.shape().maps_in, part, helpers_.size());
+      const Share outputs(plan_.shape().maps_out, part, helpers_.size());
+      plan_.correlate(outputs, deltas_.data(), columns_.data(), false, gradient);
+      if (bias_) sum_deltas(outputs, gradient + (bias_ - theta_));
+      if (e_below) plan_.transposed_product(inputs, theta_, deltas_.data(), frame_.data());
+    });
+    if (e_below) plan_.fold_frame(frame_.data(), false, e_below);
     if (c) {
       take_curvature(c);
       step_.take_curvature(x_, curvatures_.data(), c_below);
@@ -61,19 +70,23 @@ class OnlineConv final : public OnlineLayer<T> {
 
  private:
   // Outputs and slopes from the totals. A map's outputs are written in whole packs, which the next map's
-  // overwrite where they reach into it.
-  void activate() {
+  // overwrite where they reach into it, unless that is another's.
+  void activate(const Share& maps) {
     const Sigmoid<T> sigmoid = sigmoid_;
     const Index units = plan_.shape().n_positions(), step = plan_.totals_step();
-    for (Index o = 0; o < plan_.shape().maps_out; ++o) {
+    for (Index o = maps.begin; o < maps.end; ++o) {
       const T *totals = totals_.data() + o * step, bias = bias_ ? bias_[o] : T(0);
       T *slopes = slopes_.data() + o * step, *outputs = output_.data() + o * units;
-      for (Index k = 0; k < step; k += kLanes<T>) {
+      const bool last = o + 1 == maps.end;
+      simd::for_lanes<T>(units, [=](Index k, auto lanes) {
         Pack<T> value, slope;
         sigmoid.value_and_slope(simd::load(totals + k) + bias, value, slope);
-        simd::store(outputs + k, value);
+        if (last)
+          lanes.store(outputs + k, value);
+        else
+          simd::store(outputs + k, value);
         simd::store(slopes + k, slope);
-      }
+      });
     }
   }
 
@@ -105,9 +118,9 @@ class OnlineConv final : public OnlineLayer<T> {
     }
   }
 
-  void sum_deltas(T* sums) const {
-    const T* deltas = deltas_.data() + plan_.deltas_start();
-    for (Index o = 0; o < plan_.shape().maps_out; ++o, deltas += plan_.deltas_step()) {
+  void sum_deltas(const Share& maps, T* sums) const {
+    for (Index o = maps.begin; o < maps.end; ++o) {
+      const T* deltas = deltas_.data() + plan_.deltas_start() + o * plan_.deltas_step();
       Pack<T> sum{};
       for (Index k = 0; k < plan_.totals_step(); k += kLanes<T>) sum += simd::load(deltas + k);
       sums[o] = simd::sum<T>(sum);
@@ -119,6 +132,7 @@ class OnlineConv final : public OnlineLayer<T> {
   T* theta_;
   const T* bias_;  // null without
   OnlineStep<T> step_;
+  Helpers helpers_;
   AlignedVector<T> table_, frame_, columns_, totals_, slopes_, deltas_, curvatures_, output_;
   const T* x_ = nullptr;  // input of the present sample
 };

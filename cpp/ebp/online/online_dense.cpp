@@ -11,9 +11,6 @@ namespace {
 using online::Motion;
 using simd::Pack;
 
-// Weights below which calling others takes longer than doing it all.
-constexpr Index kShareable = 8192;
-
 // Makes outputs and slopes (o) of the units' totals.
 template <class T>
 struct Activate {
@@ -53,9 +50,8 @@ class OnlineDense final : public OnlineLayer<T> {
   }
 
   void use(Team& team) override {
-    const bool worth = sweep_.n_inputs * sweep_.n_outputs >= kShareable;
-    team_ = worth && team.size() > 1 ? &team : nullptr;
-    parts_below_.resize(team_ ? std::size_t(team.size()) - 1 : 0);
+    helpers_.use(team, sweep_.n_inputs * sweep_.n_outputs >= kShareable);
+    parts_below_.resize(std::size_t(helpers_.size()) - 1);
   }
 
   void begin() override {
@@ -143,8 +139,8 @@ class OnlineDense final : public OnlineLayer<T> {
   // Calls body(rows, first of them, part) for all rows of the sweep, in as many parts as there are threads.
   template <class Body>
   void in_parts(const Body& body) {
-    if (!team_) return body(sweep_, 0, 0);
-    team_->share(sweep_.n_outputs, simd::kLanes<T>, [this, &body](const Share& share, int part) {
+    if (helpers_.size() == 1) return body(sweep_, 0, 0);
+    helpers_.share(sweep_.n_outputs, simd::kLanes<T>, [this, &body](const Share& share, int part) {
       body(sweep_.rows(share), share.begin, part);
     });
   }
@@ -202,7 +198,7 @@ class OnlineDense final : public OnlineLayer<T> {
 
   Sigmoid<T> sigmoid_;
   RuleState<T>& state_;
-  Team* team_ = nullptr;                       // null: nobody to share with, or not worth it
+  Helpers helpers_;
   std::vector<AlignedVector<T>> parts_below_;  // what all parts but the first pass down
   online::Sweep<T> sweep_;
   AlignedVector<T> output_, slope_, delta_, hy_, unit_factors_, unit_curvature_;

@@ -33,7 +33,8 @@ class OnlinePooledConv final : public OnlineLayer<T> {
         size_(size),
         window_rows_(shape_.out_height / size),
         window_columns_(shape_.out_width / size),
-        step_size_(simd::padded<T>(window_rows_ * window_columns_)),
+        n_windows_(window_rows_ * window_columns_),
+        step_size_(simd::padded<T>(n_windows_ - window_columns_ + simd::padded<T>(window_columns_))),
         theta_(theta + start),
         bias_(conv.bias() ? theta_ + conv.n_parameters() - shape_.maps_out : nullptr),
         step_(conv, theta, start, state, running) {
@@ -42,18 +43,23 @@ class OnlinePooledConv final : public OnlineLayer<T> {
     resize(frame_, plan_.frame_size() + online::kRow);
     resize(errors_, plan_.frame_size() + online::kRow);
     resize(columns_, plan_.columns_size());
-    resize(totals_, plan_.totals_size() + 2 * kLanes<T>);
-    resize(output_, shape_.maps_out * window_rows_ * window_columns_ + kLanes<T>);
-    for (auto* vector : {&values_, &slopes_, &deltas_})
-      resize(*vector, shape_.maps_out * step_size_ + kLanes<T>);
-    resize(codes_, shape_.maps_out * step_size_ + kLanes<T>);
+    resize(output_, shape_.maps_out * n_windows_ + kLanes<T>);
+    for (auto* vector : {&values_, &slopes_, &deltas_}) resize(*vector, shape_.maps_out * step_size_);
+    resize(codes_, shape_.maps_out * step_size_);
     resize(corners_, step_size_);
-    resize(at_, step_size_);
     resize(curvatures_, running ? conv.n_outputs() : 0);
     resize(kernels_, shape_.n_kernels() * kernel_block() + online::kRow);
     connect();
+    // What a window's rows add to, zeros at last, may reach beyond their map.
+    const bool spills = (window_columns_ - 1) * size_ + online::kRow > plan_.frame_pitch();
+    inputs_at_least_ = spills ? shape_.maps_in : 1;
   }
 
+  void use(Team& team) override {
+    helpers_.use(team, shape_.n_kernels() * shape_.n_taps() * shape_.n_positions() >= kShareable);
+    totals_.resize(std::size_t(plan_.totals_size() + helpers_.size() * kBeyond));
+    at_.resize(std::size_t(helpers_.size() * step_size_));
+  }
   void begin() override {}
   void finish() override {}
   void publish() override {}
@@ -62,17 +68,25 @@ class OnlinePooledConv final : public OnlineLayer<T> {
   const T* forward(const T* x) override {
     plan_.fill_frame(x, frame_.data());
     plan_.fill_columns(frame_.data(), columns_.data());
-    plan_.product(plan_.table(theta_, table_.data()), columns_.data(), totals_.data());
-    choose_winners();
-    activate();
+    const T* table = plan_.table(theta_, table_.data());
+    helpers_.share(shape_.maps_out, 1, [this, table](const Share& maps, int part) {
+      T* totals = totals_.data() + part * kBeyond;  // nobody's winners are looked for in others' totals
+      plan_.product(maps, table, columns_.data(), totals);
+      choose_winners(maps, totals);
+      activate(maps);
+    });
     x_ = x;
     return output_.data();
   }
 
   void backward(const T* e, const T* c, T* e_below, T* c_below) override {
     take_error(e);
-    form_gradient();
-    if (e_below) pass_down(e_below);
+    if (e_below) fill_kernels();
+    helpers_.run([=, this](int part) {
+      form_gradient({shape_.maps_out, part, helpers_.size()}, at_.data() + part * step_size_);
+      if (e_below) pass_down({shape_.maps_in, part, helpers_.size(), inputs_at_least_});
+    });
+    if (e_below) plan_.fold_frame(errors_.data(), false, e_below);
     if (c) {
       take_curvature(c);
       step_.take_curvature(x_, curvatures_.data(), c_below);
@@ -82,29 +96,31 @@ class OnlinePooledConv final : public OnlineLayer<T> {
 
  private:
   using Code = online::Code<T>;
+  static constexpr Index kBeyond = 2 * kLanes<T>;  // totals that are read behind the last window
 
   // A kernel among its zeros.
   Index kernel_block() const { return (shape_.kernel_height + 2 * (size_ - 1)) * online::kRow; }
   // Where it begins, seen from the window's corner.
   Index kernel_start() const { return (size_ - 1) * (online::kRow + 1); }
-  Index n_windows() const { return window_rows_ * window_columns_; }
 
   void connect() {
     const Index pitch = plan_.frame_pitch();
-    for (Index k = 0; k < n_windows(); ++k)
+    for (Index k = 0; k < n_windows_; ++k)
       corners_[std::size_t(k)] = Code(k / window_columns_ * size_ * pitch + k % window_columns_ * size_);
     connections_.resize(std::size_t(shape_.maps_in));
     Index kernel = 0;
-    for (Index o = 0; o < shape_.maps_out; ++o)
+    for (Index o = 0; o < shape_.maps_out; ++o) {
+      kernels_before_.push_back(kernel);
       for (Index i : shape_.sources[std::size_t(o)])
         connections_[std::size_t(i)].push_back({o * step_size_, kernel++ * kernel_block() + kernel_start()});
+    }
   }
 
-  void choose_winners() {
+  void choose_winners(const Share& maps, const T* totals) {
     const Index width = shape_.out_width;
-    for (Index o = 0; o < shape_.maps_out; ++o)
+    for (Index o = maps.begin; o < maps.end; ++o)
       for (Index r = 0; r < window_rows_; ++r) {
-        const T* from = totals_.data() + o * plan_.totals_step() + r * size_ * width;
+        const T* from = totals + o * plan_.totals_step() + r * size_ * width;
         const Index to = o * step_size_ + r * window_columns_;
         if (size_ == 2)
           online::winners_of_pairs<T>(window_columns_, from, width, values_.data() + to, codes_.data() + to);
@@ -114,79 +130,88 @@ class OnlinePooledConv final : public OnlineLayer<T> {
       }
   }
 
-  // A map's outputs are written in whole packs, which the next map's overwrite where they reach into it.
-  void activate() {
+  // A map's outputs are written in whole packs, which the next map's overwrite where they reach into it,
+  // unless that is another's.
+  void activate(const Share& maps) {
     const Sigmoid<T> sigmoid = sigmoid_;
-    for (Index o = 0; o < shape_.maps_out; ++o) {
+    for (Index o = maps.begin; o < maps.end; ++o) {
       const T *values = values_.data() + o * step_size_, bias = bias_ ? bias_[o] : T(0);
-      T *slopes = slopes_.data() + o * step_size_, *outputs = output_.data() + o * n_windows();
-      for (Index k = 0; k < step_size_; k += kLanes<T>) {
+      T *slopes = slopes_.data() + o * step_size_, *outputs = output_.data() + o * n_windows_;
+      const bool last = o + 1 == maps.end;
+      simd::for_lanes<T>(n_windows_, [=](Index k, auto lanes) {
         Pack<T> value, slope;
         sigmoid.value_and_slope(simd::load(values + k) + bias, value, slope);
-        simd::store(outputs + k, value);
+        if (last)
+          lanes.store(outputs + k, value);
+        else
+          simd::store(outputs + k, value);
         simd::store(slopes + k, slope);
-      }
+      });
     }
   }
 
   // delta = f' e of the winners: (4)
   void take_error(const T* e) {
-    for (Index o = 0; o < shape_.maps_out; ++o, e += n_windows()) {
+    for (Index o = 0; o < shape_.maps_out; ++o, e += n_windows_) {
       const T* slopes = slopes_.data() + o * step_size_;
       T* deltas = deltas_.data() + o * step_size_;
-      simd::for_lanes<T>(n_windows(), [=](Index k, auto lanes) {
+      simd::for_lanes<T>(n_windows_, [=](Index k, auto lanes) {
         simd::store(deltas + k, lanes.load(slopes + k) * lanes.load(e + k));
       });
     }
   }
 
-  // at = where in the frame the values under each of a map's winners begin.
-  void locate(Index o) {
+  // to = where in the frame the values under each of a map's winners begin.
+  void locate(Index o, Code* to) const {
     using Codes = simd::IntegerPack<T>;
     const Code* codes = codes_.data() + o * step_size_;
     const Code pitch = Code(plan_.frame_pitch());
-    for (Index k = 0; k < step_size_; k += kLanes<T>) {
+    for (Index k = 0; k < n_windows_; k += kLanes<T>) {
       Codes code, at;
       std::memcpy(&code, codes + k, sizeof code);
       std::memcpy(&at, corners_.data() + k, sizeof at);
       at += (code >> online::kRowBits) * pitch + (code & (Code(online::kRow) - 1));
-      std::memcpy(at_.data() + k, &at, sizeof at);
+      std::memcpy(to + k, &at, sizeof at);
     }
   }
 
-  // Kernels are written in whole vectors, the next one over what reaches into it; biases at last.
-  void form_gradient() {
-    T* kernel = step_.gradient();
-    const Index frame_step = shape_.frame_height * plan_.frame_pitch();
-    for (Index o = 0; o < shape_.maps_out; ++o) {
-      locate(o);
-      for (Index i : shape_.sources[std::size_t(o)]) {
-        for_number(shape_.kernel_height, [&]<int kHeight>() {
-          online::kernel_gradient<kHeight>(n_windows(), deltas_.data() + o * step_size_, at_.data(),
-                                           frame_.data() + i * frame_step, plan_.frame_pitch(),
-                                           shape_.kernel_width, kernel);
-        });
-        kernel += shape_.n_taps();
-      }
-    }
-    for (Index o = 0; bias_ && o < shape_.maps_out; ++o) {
+  // Kernels are written in whole vectors, the next one over what reaches into it, unless that is another's.
+  // `at` is for as many numbers as a map has windows.
+  void form_gradient(const Share& maps, Code* at) {
+    T* const gradient = step_.gradient();
+    const Index frame_step = shape_.frame_height * plan_.frame_pitch(), taps = shape_.n_taps();
+    alignas(64) T last[std::size_t(online::kRow * online::kRow)];
+    for (Index o = maps.begin; o < maps.end; ++o) {
+      locate(o, at);
       const T* deltas = deltas_.data() + o * step_size_;
+      T* kernel = gradient + kernels_before_[std::size_t(o)] * taps;
+      for (Index i : shape_.sources[std::size_t(o)]) {
+        const bool is_last = o + 1 == maps.end && i == shape_.sources[std::size_t(o)].back();
+        T* to = is_last ? last : kernel;
+        for_number(shape_.kernel_height, [&]<int kHeight>() {
+          online::kernel_gradient<kHeight>(n_windows_, deltas, at, frame_.data() + i * frame_step,
+                                           plan_.frame_pitch(), shape_.kernel_width, to);
+        });
+        if (is_last) std::copy_n(last, taps, kernel);
+        kernel += taps;
+      }
+      if (!bias_) continue;
       Pack<T> sum{};
-      for (Index k = 0; k < step_size_; k += kLanes<T>) sum += simd::load(deltas + k);
-      kernel[o] = simd::sum<T>(sum);
+      for (Index k = 0; k < n_windows_; k += kLanes<T>) sum += simd::load(deltas + k);
+      gradient[bias_ - theta_ + o] = simd::sum<T>(sum);
     }
   }
 
-  void pass_down(T* e_below) {
-    fill_kernels();
-    std::fill(errors_.begin(), errors_.end(), T(0));
+  // errors = what reaches these maps' frames.
+  void pass_down(const Share& inputs) {
+    const Index frame_step = shape_.frame_height * plan_.frame_pitch();
+    std::fill_n(errors_.data() + inputs.begin * frame_step, inputs.size() * frame_step, T(0));
     for_number(shape_.kernel_height + size_ - 1, [&]<int kRows>() {
       constexpr int kInputs = online::inputs_together<T>(kRows);
-      Index i = 0;
-      for (; shape_.full && i + kInputs <= shape_.maps_in; i += kInputs) spread_errors<kRows, kInputs>(i);
-      for (; i < shape_.maps_in; ++i) spread_errors<kRows, 1>(i);
+      Index i = inputs.begin;
+      for (; shape_.full && i + kInputs <= inputs.end; i += kInputs) spread_errors<kRows, kInputs>(i);
+      for (; i < inputs.end; ++i) spread_errors<kRows, 1>(i);
     });
-    plan_.fold_frame(errors_.data(), false, e_below);
   }
 
   // What kInputs input maps from map i on receive from all windows; more than one are fully connected.
@@ -195,7 +220,7 @@ class OnlinePooledConv final : public OnlineLayer<T> {
     const auto& maps = connections_[std::size_t(i)];
     const Index pitch = plan_.frame_pitch(), frame_step = shape_.frame_height * pitch;
     T* frame = errors_.data() + i * frame_step;
-    for (Index window = 0; window < n_windows(); ++window)
+    for (Index window = 0; window < n_windows_; ++window)
       online::window_errors<kRows, kInputs>(Index(maps.size()), maps.data(), deltas_.data() + window,
                                             codes_.data() + window, kernels_.data(), kernel_block(),
                                             frame + corners_[std::size_t(window)], frame_step, pitch);
@@ -216,13 +241,13 @@ class OnlinePooledConv final : public OnlineLayer<T> {
   void take_curvature(const T* c) {
     std::fill(curvatures_.begin(), curvatures_.end(), T(0));
     for (Index o = 0; o < shape_.maps_out; ++o)
-      for (Index k = 0; k < n_windows(); ++k) {
+      for (Index k = 0; k < n_windows_; ++k) {
         const Index code = Index(codes_[std::size_t(o * step_size_ + k)]),
                     row = k / window_columns_ * size_ + code / online::kRow,
                     column = k % window_columns_ * size_ + code % online::kRow;
         const T slope = slopes_[std::size_t(o * step_size_ + k)];
         curvatures_[std::size_t((o * shape_.out_height + row) * shape_.out_width + column)] =
-            slope * slope * c[o * n_windows() + k];
+            slope * slope * c[o * n_windows_ + k];
       }
   }
 
@@ -230,15 +255,18 @@ class OnlinePooledConv final : public OnlineLayer<T> {
   const ConvShape& shape_;
   Sigmoid<T> sigmoid_;
   Index size_;  // of a window
-  Index window_rows_, window_columns_;
-  Index step_size_;  // between maps in what holds one value a window
+  Index window_rows_, window_columns_, n_windows_;
+  Index step_size_;  // between maps in what holds one value a window, with room for whole packs of every row
+  Index inputs_at_least_;  // maps that one thread must treat
   T* theta_;
   const T* bias_;  // null without
   OnlineStep<T> step_;
+  Helpers helpers_;
   AlignedVector<T> table_, frame_, errors_, columns_, totals_, output_;
   AlignedVector<T> values_, slopes_, deltas_, curvatures_, kernels_;
   AlignedVector<Code> codes_;
-  AlignedVector<Code> corners_, at_;  // offsets in the frame: of windows, of one map's winners
+  AlignedVector<Code> corners_, at_;   // offsets in the frame: of windows, of one map's winners for each part
+  std::vector<Index> kernels_before_;  // those of each output map
   std::vector<std::vector<online::Connection>> connections_;  // of each input map
   const T* x_ = nullptr;                                      // input of the present sample
 };
