@@ -106,6 +106,7 @@ class Network(FeedForward):
             Threads that share the work of every single update: the units of a dense layer, if it is large.
             They wait for each other several times a sample, in a loop: there should be no more of them than
             idle processors. Results are the same bits for the same number, and differ by rounding otherwise.
+            Many networks keep processors busier if each has one thread: see `ebp.train_many`.
         callback : callable, default=None
             Called every few milliseconds of work (after each batch, if that takes longer), at the same
             presentations in every run, as ``callback(n_done, mean_loss)``; a true result stops the training.
