@@ -113,6 +113,14 @@ def test_anything_else_serves_all():
     assert_same(found, expected, nets, others)
 
 
+def test_networks_may_differ_in_their_type():
+    X, T = data()
+    nets, others = ([*networks("float32", 2), *networks("float64", 3)] for _ in "ab")
+    found = ebp.train_many(nets, X, T, SGD(0.01), sample_weight=np.full(N, 0.3))
+    expected = [net.train_online(X, T, SGD(0.01), sample_weight=np.full(N, 0.3)) for net in others]
+    assert_same(found, expected, nets, others)
+
+
 def test_a_single_rule_is_a_pattern():
     """Its copies start anew, and it stays free for another network."""
     X, T = data()
