@@ -42,7 +42,7 @@ def converted(convert: Callable[..., Any], value: Any, *arguments: Any) -> Any:
     return convert(value, *arguments)
 
 
-@dataclass(frozen=True)
+@dataclass
 class OnlineTraining:
     """What the core is given for one training of one network."""
 
