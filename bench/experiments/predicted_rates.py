@@ -65,13 +65,12 @@ def errors(problem: Problem, seed: int, ratios: tuple[float, ...]) -> np.ndarray
     start = problem.network(seed)
     found = ebp.curvature.principal_eigenvalue(start, problem.X, problem.T, "online", random_state=seed)
     orders = experiment.epochs_order(len(problem.X), EPOCHS, seed).reshape(EPOCHS, -1)
+    nets = [start.copy() for _ in ratios]
+    rules = [ebp.rules.SGD(ratio * found.learning_rate) for ratio in ratios]
     values = np.empty((EPOCHS, len(ratios)))
-    for column, ratio in zip(values.T, ratios, strict=True):
-        net = start.copy()
-        rule = ebp.rules.SGD(ratio * found.learning_rate)
-        for epoch, order in enumerate(orders):
-            net.train_online(problem.X, problem.T, rule, order=order)
-            column[epoch] = experiment.mean_square_error(net, problem.X, problem.T)
+    for row, order in zip(values, orders, strict=True):
+        ebp.train_many(nets, problem.X, problem.T, rules, orders=order)
+        row[:] = [experiment.mean_square_error(net, problem.X, problem.T) for net in nets]
     return values
 
 

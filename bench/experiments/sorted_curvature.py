@@ -86,24 +86,39 @@ def load(data_dir: str | None, n_samples: int, seed: int) -> Data:
     return Data(Z, T, y[rows], (Z_held_out, y[held_out]), (Z_test, y_test))
 
 
-def train(arm: Arm, data: Data, rate: float, epochs: int, seed: int) -> tuple[float, float]:
-    """Errors in percent, of validation and of test."""
-    net = ebp.Network([Dense(HIDDEN), Dense(10, "scaled_tanh")], data.X.shape[1], random_state=seed)
-    rule = ebp.rules.SDLM(rate, hessian_samples=len(data.X) if arm.everything else MEASURED)
-    rng = np.random.default_rng(seed)
+Errors = dict[float, np.ndarray]  # by rate: (n_seeds, 2) in percent, of validation and of test
+
+
+def train(arm: Arm, datas: dict[int, Data], rates: list[float], epochs: int) -> Errors:
+    """By each of the rates, with each seed."""
+    runs = [(rate, seed) for rate in rates for seed in datas]
+    parts = [datas[seed] for _, seed in runs]
+    layers = [Dense(HIDDEN), Dense(10, "scaled_tanh")]
+    nets = [ebp.Network(layers, datas[seed].X.shape[1], random_state=seed) for _, seed in runs]
+    rules = [
+        ebp.rules.SDLM(rate, hessian_samples=len(datas[seed].X) if arm.everything else MEASURED)
+        for rate, seed in runs
+    ]
+    rngs = {seed: np.random.default_rng(seed) for seed in datas}
     for epoch in range(epochs):
-        rule.learning_rate = rate * (1 - (1 - FINAL) * epoch / max(1, epochs - 1))
-        net.train_online(
-            data.X, data.T, rule, order=arm.order(data.y, rng)
-        )  # diverged: the last finite weights
-    return error(net, *data.validation), error(net, *data.test)
+        orders = {seed: arm.order(datas[seed].y, rng) for seed, rng in rngs.items()}
+        for rule, (rate, _) in zip(rules, runs, strict=True):
+            rule.learning_rate = rate * (1 - (1 - FINAL) * epoch / max(1, epochs - 1))
+        ebp.train_many(  # a network that diverges keeps its last finite weights
+            nets,
+            [part.X for part in parts],
+            [part.T for part in parts],
+            rules,
+            orders=[orders[seed] for _, seed in runs],
+        )
+    found = [
+        (error(net, *part.validation), error(net, *part.test)) for net, part in zip(nets, parts, strict=True)
+    ]
+    return dict(zip(rates, np.reshape(found, (len(rates), len(datas), 2)), strict=True))
 
 
 def error(net: ebp.Network, X: np.ndarray, y: np.ndarray) -> float:
     return 100 * float(np.mean(net.forward(X).argmax(axis=1) != y))
-
-
-Errors = dict[float, np.ndarray]  # by rate: (n_seeds, 2), of validation and of test
 
 
 def best(errors: Errors) -> float:
@@ -117,12 +132,8 @@ def search(arm: Arm, datas: dict[int, Data], rates: list[float], epochs: int, ba
     pending = list(rates)
     step = rates[1] / rates[0]
     while pending and len(errors) < len(rates) + EXTENSIONS:
-        for rate in pending:
-            found = []
-            for seed, data in datas.items():
-                found.append(train(arm, data, rate, epochs, seed))
-                bar.update()
-            errors[rate] = np.array(found)
+        errors |= train(arm, datas, pending, epochs)
+        bar.update(len(pending) * len(datas))
         pending = beyond(sorted(errors), best(errors), step)
     return errors
 

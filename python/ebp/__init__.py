@@ -15,6 +15,7 @@ from ebp import (
     tricks,
 )
 from ebp._core import version as __version__
+from ebp._many import train_many
 from ebp._show_versions import show_versions
 from ebp.classifier import MLPClassifier, NetworkClassifier
 from ebp.diagnosis import diagnose
@@ -48,5 +49,6 @@ __all__ = [
     "sampling",
     "schedules",
     "show_versions",
+    "train_many",
     "tricks",
 ]

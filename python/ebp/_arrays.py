@@ -77,14 +77,14 @@ def checked_mean_weights(value: Any, size: int, dtype: np.dtype, function: str) 
     return weights
 
 
-def checked_order(order: Any, n: int) -> np.ndarray:
+def checked_order(order: Any, n: int, function: str) -> np.ndarray:
     """A copy of `order` as row indices, None for all rows in turn; the core checks their range, once."""
     if order is None:
         return np.arange(n, dtype=np.intp)
     array = np.asarray(order)
     if array.ndim != 1 or (array.size and array.dtype.kind not in "iu"):
         raise ValueError(
-            f"[train_online] order must be a 1-D array of integers; got {array.dtype} {array.shape}"
+            f"[{function}] order must be a 1-D array of integers; got {array.dtype} {array.shape}"
         )
     return np.array(array, dtype=np.intp)
 

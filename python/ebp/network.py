@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from ebp import _initialization
-from ebp._arrays import as_rows, checked_axes, checked_order, checked_weights
+from ebp._arrays import checked_axes
 from ebp._checks import check_number
 from ebp._feed_forward import FeedForward
+from ebp._online import OnlineResult, OnlineTraining
 from ebp._rbf import initialize_rbf
 from ebp._summary import summary_table
 from ebp.layers import Layer
@@ -20,28 +20,6 @@ from ebp.losses import LOSSES, Loss
 from ebp.rules import Rule
 
 __all__ = ["LOSSES", "Network", "OnlineResult"]
-
-_ENGINES = ("auto", "streaming", "blocked")
-
-
-@dataclass(frozen=True)
-class OnlineResult:
-    """What `Network.train_online` did.
-
-    Attributes
-    ----------
-    losses : ndarray of shape (n_samples,)
-        Loss of each presentation before the update it led to, times its sample weight.
-    n_samples : int
-        Presentations made.
-    status : {"ok", "diverged", "stopped"}
-        "diverged": a loss or a parameter was not finite, and the last good parameters are back in place.
-        "stopped": the callback asked for it.
-    """
-
-    losses: np.ndarray
-    n_samples: int
-    status: str
 
 
 class Network(FeedForward):
@@ -128,6 +106,7 @@ class Network(FeedForward):
             Threads that share the work of every single update: the units of a dense layer, if it is large.
             They wait for each other several times a sample, in a loop: there should be no more of them than
             idle processors. Results are the same bits for the same number, and differ by rounding otherwise.
+            Many networks keep processors busier if each has one thread: see `ebp.train_many`.
         callback : callable, default=None
             Called every few milliseconds of work (after each batch, if that takes longer), at the same
             presentations in every run, as ``callback(n_done, mean_loss)``; a true result stops the training.
@@ -151,34 +130,22 @@ class Network(FeedForward):
         ValueError, TypeError
             For shapes that do not fit, indices out of range, or a rule that belongs to another network.
         """
-        if not isinstance(rule, Rule):
-            raise TypeError(f"[train_online] rule must be an ebp.rules object; got {rule!r}")
-        if engine not in _ENGINES:
-            raise ValueError(f"[train_online] engine must be one of {', '.join(_ENGINES)}; got {engine!r}")
         if callback is not None and not callable(callback):
             raise TypeError(f"[train_online] callback must be callable; got {callback!r}")
         check_number("train_online", "n_threads", n_threads, 1, integer=True)
-        trainer = rule._bind(self)
-        shift, factor = self._transform(input_transform)
-        width = self.n_inputs if shift is None else len(shift)
-        sample_shape = self._input_shape if width == self.n_inputs else ()
-        rows = as_rows(X, width, self._dtype, "train_online", "X", sample_shape)
-        presented = checked_order(order, len(rows))
-        losses, n_samples, status = trainer.train(
-            rows,
-            self._targets(T, "train_online"),
-            presented,
-            batches=_batches(batch_size, rule.n_presented, len(presented)),
-            rates=rule._rates(len(presented)),
-            weights=self._weights(sample_weight, len(rows)),
-            shift=shift,
-            factor=factor,
+        training = OnlineTraining.of(
+            self,
+            X,
+            T,
+            rule,
+            order=order,
             engine=engine,
-            n_threads=n_threads,
-            callback=callback,
+            batch_size=batch_size,
+            sample_weight=sample_weight,
+            input_transform=input_transform,
+            function="train_online",
         )
-        rule._n_presented += n_samples
-        return OnlineResult(losses, n_samples, status)
+        return training.run(n_threads, callback)
 
     def learn_one(self, x: Any, t: Any, rule: Rule) -> float:
         """Learn from one sample.
@@ -264,34 +231,6 @@ class Network(FeedForward):
     def __reduce__(self) -> tuple[Any, ...]:
         state = (self._layers, self._input_shape, self._loss, np.array(self.parameters), self._dtype.name)
         return _rebuild, state
-
-    def _weights(self, sample_weight: Any, n: int) -> np.ndarray | None:
-        if sample_weight is None:
-            return None
-        return checked_weights(sample_weight, n, self._dtype, "train_online")
-
-    def _transform(self, transform: tuple[Any, Any] | None) -> tuple[np.ndarray | None, np.ndarray | None]:
-        if transform is None:
-            return None, None
-        if not isinstance(transform, (tuple, list)) or len(transform) != 2:
-            raise ValueError(f"[train_online] input_transform must be (shift, factor); got {transform!r}")
-        shift, factor = (np.ascontiguousarray(part, dtype=self._dtype) for part in transform)
-        return shift, factor
-
-
-def _batches(batch_size: Any, t: int, n: int) -> int | np.ndarray:
-    """Presentations per update, or the sizes of the next updates from presentation t on."""
-    sizes = getattr(batch_size, "sizes", None)
-    if callable(sizes):
-        return np.ascontiguousarray(sizes(t, n), np.intp)
-    if not isinstance(batch_size, (int, np.integer)) or isinstance(batch_size, bool):
-        raise TypeError(
-            "[train_online] batch_size must be an integer or an ebp.schedules.GrowingBatch; "
-            f"got {batch_size!r}"
-        )
-    if batch_size < 1:
-        raise ValueError(f"[train_online] batch_size must be at least 1; got {batch_size}")
-    return min(int(batch_size), 2**62)
 
 
 def _rebuild(
