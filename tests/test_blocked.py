@@ -9,7 +9,7 @@ from ebp.layers import AveragePool2D, Conv2D, Dense, GaussianRBF
 from ebp.rules import SDLM, SGD
 from ebp.schedules import Exponential, GrowingBatch, InverseTime
 
-ROWS = 128  # of a block
+ROWS = 32  # of a block of the small layers here
 RULES = {
     "plain": lambda: SGD(0.02),
     "heavy ball": lambda: SGD(0.01, momentum=0.8),
@@ -228,3 +228,32 @@ def test_estimators_refuse_other_solvers_and_layers():
     with pytest.raises(ValueError, match="engine 'blocked' needs a dense first layer"):
         model.fit(X.reshape(-1, 1, 8, 8), y)
     assert not hasattr(model, "network_")
+
+
+MNIST_RULES = {
+    "sgd": lambda: SGD(0.002),
+    "momentum": lambda: SGD(0.001, momentum=0.5),
+    "decay": lambda: SGD(0.002, weight_decay=0.001),
+    "sdlm": lambda: SDLM(2e-4, granularity="unit"),
+}
+
+
+@pytest.fixture(scope="module")
+def mnist(data_dir):
+    images, labels, *_ = ebp.datasets.load_mnist(data_dir)
+    return (images - 0.13) / 0.31, 2.0 * np.eye(10)[labels] - 1
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 1e-4), ("float64", 1e-10)])
+@pytest.mark.parametrize("rule", MNIST_RULES.values(), ids=MNIST_RULES)
+def test_a_pass_over_mnist_ends_at_the_same_weights(mnist, rule, dtype, tolerance):
+    X, T = (array.astype(dtype) for array in mnist)
+    net = ebp.Network([Dense(30), Dense(10)], 784, dtype=dtype, random_state=0)
+    found = []
+    for options in ({"engine": "streaming"}, {"engine": "blocked"}, {"engine": "blocked", "n_threads": 2}):
+        copy = net.copy()
+        assert copy.train_online(X, T, rule(), **options).n_samples == 60_000
+        found.append(copy.parameters)
+    assert np.abs(found[0] - net.parameters).max() > 0.1
+    for other in found[1:]:
+        assert np.linalg.norm(other - found[0]) < tolerance * np.linalg.norm(found[0])

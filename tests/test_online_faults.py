@@ -142,3 +142,19 @@ def test_modules_check_their_parameters(entry):
     rows = np.zeros((1, 10), np.float32)
     with pytest.raises(ValueError, match="theta must have 110 values"):
         getattr(module, entry)(np.zeros(1, np.float32), rows, rows)
+
+
+def test_denormal_numbers_are_zero_within_training_and_nowhere_else():
+    x, seen = np.full((3, 1), 1e-20, np.float32), []
+    net = ebp.Network([ebp.layers.Dense(1, "identity", bias=False)], 1, weight_init=np.zeros(1))
+    rule = ebp.rules.SGD(0.5)  # an update of 5e-41
+
+    def look(done, loss):
+        seen.append(np.float32(1e-40) * np.float32(1))
+
+    net.train_online(x, x, rule, callback=look)
+    net.train_online(x, x, rule, callback=look, batch_size=3)
+    net.learn_one(x[0], x[0], rule)
+    assert net.parameters[0] == 0
+    assert seen == [np.float32(1e-40)] * 2
+    assert np.float32(1e-40) * np.float32(1) > 0

@@ -1,6 +1,7 @@
 // Blocks and threads change nothing but rounding; the sanitizers watch them here.
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <numeric>
 
 #include "ebp/base/blas.h"
@@ -76,6 +77,57 @@ TEST_CASE("blocks and threads make the updates of single samples") {
     const Trained<float> single(options, EngineKind::kStreaming, 2);
     CHECK(single.difference({options, EngineKind::kBlocked, 2}) < 1e-4);
   }
+}
+
+// One layer, whose outputs are to be `targets` (kSamples, kHidden), in blocks of `block_rows`.
+AlignedVector<double> trained_in_blocks(const RuleOptions& options, Index block_rows,
+                                        const AlignedVector<double>& x,
+                                        const AlignedVector<double>& targets) {
+  auto network = make_network<double>({kInputs, kHidden}, Function::kTanh);
+  double* theta = network->parameters();
+  RuleState<double> state(*network, options);
+  Team alone;
+  const Sigmoid<double> sigmoid{Function::kTanh, 0.05};
+  BlockedDense<double> layer({kInputs, kHidden, true}, sigmoid, theta, 0, state, block_rows);
+  layer.use(alone);
+  layer.begin();
+  AlignedVector<double> error(std::size_t(simd::padded<double>(kHidden)));
+  for (Index sample = 0; sample < kSamples; ++sample) {
+    if (layer.remaining() == 0) {
+      const Index rows = std::min(block_rows, kSamples - sample);
+      std::copy_n(x.data() + sample * kInputs, rows * kInputs, layer.clear());
+      layer.load(rows);
+    }
+    const double* outputs = layer.forward(nullptr);
+    for (Index j = 0; j < kHidden; ++j)
+      error[std::size_t(j)] = outputs[j] - targets[std::size_t(sample * kHidden + j)];
+    state.begin_update();
+    layer.backward(error.data(), nullptr, nullptr, nullptr);
+    state.end_update();
+  }
+  layer.finish();
+  return {theta, theta + network->n_parameters()};
+}
+
+TEST_CASE("blocks of any size make the same updates") {
+  const auto x = values<double>(kSamples * kInputs, 1), targets = values<double>(kSamples * kHidden, 2);
+  for (const RuleOptions& options : {sgd(Momentum::kHeavyBall, 0, 0), sgd(Momentum::kNesterov, 0.5, 0.1)}) {
+    const auto single = trained_in_blocks(options, 1, x, targets);
+    const auto start = make_network<double>({kInputs, kHidden}, Function::kTanh);
+    CHECK(largest_difference(start->parameters(), single.data(), Index(single.size())) > 0.1);
+    for (Index rows : {5, 16, 40, 128, 299, 300, 1000}) {
+      const auto found = trained_in_blocks(options, rows, x, targets);
+      CHECK(largest_difference(found.data(), single.data(), Index(single.size())) < 1e-12);
+    }
+  }
+}
+
+TEST_CASE("blocks grow with the layer") {
+  const auto rows = [](Index i, Index o) { return BlockedDense<float>::best_block_rows({i, o, true}); };
+  CHECK(rows(20, 20) == 32);
+  CHECK(rows(784, 300) == 80);
+  CHECK(rows(784, 1000) == 112);
+  CHECK(rows(4000, 4000) == 192);
 }
 
 TEST_CASE("equal numbers of threads give equal bits") {

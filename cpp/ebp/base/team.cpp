@@ -1,5 +1,7 @@
 #include "ebp/base/team.h"
 
+#include "ebp/base/denormals.h"
+
 namespace ebp {
 namespace {
 
@@ -65,6 +67,7 @@ void Team::await() {
 
 void Team::serve(Worker& worker, int part) {
   const blas::Serial serial;
+  const FlushDenormals flush;
   for (unsigned seen = 0;;) {
     for (int turn = 0; turn < kTurns && round_.load(std::memory_order_acquire) == seen; ++turn)
       rest_a_moment();

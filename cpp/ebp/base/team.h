@@ -21,8 +21,8 @@ class Team {
   int size() const { return int(workers_.size()) + 1; }
 
   // Calls body(part) for each part in [0, size), part 0 here and each other one always on the same thread,
-  // and returns when all have returned. body must not throw. Products of matrices stay on the threads that
-  // ask for them, if the caller sees to it for its own.
+  // and returns when all have returned. body must not throw. On the team's own threads products of matrices
+  // stay where they are asked for, and denormal numbers are zero: the caller sees to the same for its own.
   template <class Body>
   void run(const Body& body) {
     if (workers_.empty()) return body(0);

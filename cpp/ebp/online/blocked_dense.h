@@ -24,10 +24,14 @@ template <class T>
 class BlockedDense final : public OnlineLayer<T> {
  public:
   // The rule must have one rate a unit that does not run along.
-  BlockedDense(const DenseSize& size, const Sigmoid<T>& sigmoid, T* theta, Index start, RuleState<T>& state);
+  // `block_rows` is the size of full blocks.
+  BlockedDense(const DenseSize& size, const Sigmoid<T>& sigmoid, T* theta, Index start, RuleState<T>& state,
+               Index block_rows);
 
-  // Samples of a block: more of them make the products faster and the Gram matrix dearer.
-  static constexpr Index kRows = 128;
+  // The size of blocks that costs the least time a sample. The weights go through the processor three times
+  // a block, the sample takes i + o multiply-adds for every two samples of its block.
+  static Index best_block_rows(const DenseSize& size);
+  Index block_rows() const { return block_rows_; }
 
   // Ends the block before and returns where the next one's samples, (B, i), are to be put.
   T* clear();
@@ -69,6 +73,7 @@ class BlockedDense final : public OnlineLayer<T> {
 
   using Rule = online::UnitRate<T, false>;  // of the bias, which does not decay
 
+  Index block_rows_;
   Sigmoid<T> sigmoid_;
   RuleState<T>& state_;
   Team* team_ = nullptr;

@@ -82,14 +82,7 @@ template <class T>
 OnlineEngine<T>::OnlineEngine(Network<T>& network, RuleState<T>& state, bool running, bool blocked)
     : network_(network), running_(running) {
   const auto& stages = network.stages();
-  std::size_t first = 0;
-  if (blocked) {
-    first = first_trainable(network);
-    for (std::size_t s = 0; s < first; ++s) fixed_.push_back(stages[s].module.get());
-    Index width = 0;
-    for (const auto* module : fixed_) width = std::max(width, module->n_inputs());
-    for (auto& rows : below_) rows.resize(std::size_t(BlockedDense<T>::kRows * width));
-  }
+  const std::size_t first = blocked ? first_trainable(network) : 0;
   for (std::size_t s = first; s < stages.size();) {
     s += add_layer(network, s, state, blocked && s == first);
     const std::size_t width = std::size_t(simd::padded<T>(stages[s - 1].module->n_outputs()));
@@ -97,6 +90,12 @@ OnlineEngine<T>::OnlineEngine(Network<T>& network, RuleState<T>& state, bool run
     curvatures_.emplace_back(running_ ? width : 0);
   }
   require(!layers_.empty(), "train_online", "the network must have a layer", 0);
+  if (blocked) {
+    for (std::size_t s = 0; s < first; ++s) fixed_.push_back(stages[s].module.get());
+    Index width = 0;
+    for (const auto* module : fixed_) width = std::max(width, module->n_inputs());
+    for (auto& rows : below_) rows.resize(std::size_t(blocked_->block_rows() * width));
+  }
   const Module<T>& last = *stages.back().module;
   if (running && layers_.size() > 1 && network.loss().seeds_below(last))
     seed_below_.resize(std::size_t(last.n_inputs()));
@@ -113,7 +112,8 @@ std::size_t OnlineEngine<T>::add_layer(Network<T>& network, std::size_t s, RuleS
   const auto* conv = module_at<Conv2D<T>>(network, s);
   const auto size = dense_at(network, s);
   if (blocked) {
-    auto layer = std::make_unique<BlockedDense<T>>(*size, sigmoid, theta, start, state);
+    const Index rows = BlockedDense<T>::best_block_rows(*size);
+    auto layer = std::make_unique<BlockedDense<T>>(*size, sigmoid, theta, start, state, rows);
     blocked_ = layer.get();
     layers_.push_back(std::move(layer));
   } else if (size) {

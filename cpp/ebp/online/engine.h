@@ -41,8 +41,9 @@ class OnlineEngine {
   void publish();
   void discard();
 
-  // Of a blocked engine: samples that the first layer has still to see of its block, and a new block of the
-  // given samples of the feed, BlockedDense::kRows at most.
+  // Of a blocked engine: the size of full blocks, the samples that the first layer has still to see of its
+  // block, and a new block of the given samples of the feed.
+  Index block_rows() const { return blocked_->block_rows(); }
   Index remaining() const { return blocked_->remaining(); }
   void load(Feed<T>& feed, const Index* samples, Index rows);
 

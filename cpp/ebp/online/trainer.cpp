@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "ebp/base/blas.h"
+#include "ebp/base/denormals.h"
 #include "ebp/nn/rbf.h"
 
 namespace ebp {
@@ -202,7 +203,7 @@ void Trainer<T>::measure_curvature(Run& run) {
 // The next samples up to `end` or to the first batch.
 template <class T>
 void Trainer<T>::load_block(Run& run, Index end) {
-  const Index most = std::min(end - run.done, BlockedDense<T>::kRows);
+  const Index most = std::min(end - run.done, engine_->block_rows());
   Index rows = 1;
   while (rows < most && run.batch_size(run.updates + rows) == 1) ++rows;
   engine_->load(run.feed, run.order + run.done, rows);
@@ -298,6 +299,7 @@ void Trainer<T>::restore(const AlignedVector<T>& parameters) {
 // At least one update; false if it went wrong.
 template <class T>
 bool Trainer<T>::present_some(Run& run, Index end) {
+  const FlushDenormals flush;
   if (run.batch_size() == 1) {
     activate(state_.options.running(), run.blocked, run.team);
     return present_singly(run, end);
@@ -369,6 +371,7 @@ bool Trainer<T>::begin_running(const T* x, const T* t) {
 template <class T>
 T Trainer<T>::learn_one(const T* x, const T* t) {
   const blas::Serial serial;
+  const FlushDenormals flush;
   const SdlmOptions* sdlm = state_.options.sdlm();
   const bool ready = !sdlm || begin_running(x, t);
   activate(sdlm != nullptr, false, alone_);
