@@ -93,6 +93,17 @@ void bind_one(py::module_& m, const char* name) {
             return y;
           },
           py::arg("x").noconvert())
+      .def(
+          "predict_one",
+          [](N& self, const py::object& x) {
+            const auto inputs = values_of<T>(x, self.network().n_inputs(), "predict_one", "x");
+            A y(self.network().n_outputs());
+            const T* row = inputs.data();
+            T* outputs = y.mutable_data();
+            self.read_one([&](const Network<T>& network) { network.forward(1, row, outputs); });
+            return y;
+          },
+          "x"_a)
       .def("activations", &activations<T>, py::arg("x").noconvert())
       .def(
           "losses",

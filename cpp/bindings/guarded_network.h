@@ -14,10 +14,18 @@
 
 namespace ebp::bindings {
 
+// Multiply-adds of a forward pass, below which letting the GIL go for one sample and taking it back costs a
+// good part of what the sample takes, while other threads would wait for a few microseconds only.
+constexpr Index kBrief = 10'000;
+
 template <class T>
 class GuardedNetwork {
  public:
-  explicit GuardedNetwork(std::unique_ptr<Network<T>> network) : network_(std::move(network)) {}
+  explicit GuardedNetwork(std::unique_ptr<Network<T>> network)
+      : network_(std::move(network)), is_brief_(network_->multiply_adds() < kBrief) {}
+
+  // Whether one sample takes so little time that the GIL is kept.
+  bool is_brief() const { return is_brief_; }
 
   // Without a lock: for what never changes, and for the view of the parameters.
   Network<T>& network() { return *network_; }
@@ -34,6 +42,21 @@ class GuardedNetwork {
     std::shared_lock lock(mutex_);
     turn.unlock();
     body(std::as_const(*network_));
+  }
+
+  // The same for a single sample: with the GIL if the network is brief and nobody has to be waited for.
+  template <class Body>
+  void read_one(Body&& body) {
+    if (is_brief_ && !trains_here()) {
+      std::unique_lock turn(turnstile_, std::try_to_lock);
+      std::shared_lock lock(mutex_, std::defer_lock);
+      if (turn && lock.try_lock()) {
+        turn.unlock();
+        body(std::as_const(*network_));
+        return;
+      }
+    }
+    read(body);
   }
 
   // Whether this thread is training the network now: the code that runs is its callback.
@@ -65,6 +88,7 @@ class GuardedNetwork {
 
  private:
   std::unique_ptr<Network<T>> network_;
+  const bool is_brief_;
   std::shared_mutex mutex_;
   std::mutex turnstile_;  // passed on the way to the lock, so that readers cannot keep a trainer out for ever
   std::atomic<std::thread::id> trainer_{};

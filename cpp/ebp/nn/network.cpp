@@ -37,6 +37,14 @@ std::vector<ParameterBlock> Network<T>::parameter_blocks() const {
   return blocks;
 }
 
+template <class T>
+Index Network<T>::multiply_adds() const {
+  Index sum = 0;
+  for (const auto& stage : stages_) sum += stage.module->n_outputs();
+  for (const ParameterBlock& block : parameter_blocks()) sum += block.size() * block.shares;
+  return sum;
+}
+
 // Products treat rows in groups; only whole groups make a row's outputs, to the last bit, its own affair.
 constexpr Index kGroup = 4;
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <limits>
 #include <memory>
 
 #include "ebp/nn/tape.h"
@@ -61,8 +62,9 @@ class Trainer {
                 EngineKind kind = EngineKind::kAuto, int n_threads = 1);
 
   // Presents one sample, x (i) and t (o), and returns its loss before the update. If the loss or what would
-  // be learnt is not finite, nothing is. SDLM's curvature follows its running average (62).
-  T learn_one(const T* x, const T* t);
+  // be learnt is not finite, or the loss above the largest allowed, nothing is learnt. SDLM's curvature
+  // follows its running average (62).
+  T learn_one(const T* x, const T* t, double largest_loss = std::numeric_limits<double>::infinity());
 
   // The rule's state, brought up to date.
   RuleState<T>& state();
