@@ -98,9 +98,7 @@ void bind_one(py::module_& m, const char* name) {
           [](N& self, const py::object& x) {
             const auto inputs = values_of<T>(x, self.network().n_inputs(), "predict_one", "x");
             A y(self.network().n_outputs());
-            const T* row = inputs.data();
-            T* outputs = y.mutable_data();
-            self.read_one([&](const Network<T>& network) { network.forward(1, row, outputs); });
+            self.predict_one(inputs.data(), y.mutable_data());
             return y;
           },
           "x"_a)

@@ -11,6 +11,7 @@
 
 #include "bindings/arrays.h"
 #include "ebp/nn/batch.h"
+#include "ebp/nn/single_forward.h"
 
 namespace ebp::bindings {
 
@@ -44,19 +45,20 @@ class GuardedNetwork {
     body(std::as_const(*network_));
   }
 
-  // The same for a single sample: with the GIL if the network is brief and nobody has to be waited for.
-  template <class Body>
-  void read_one(Body&& body) {
+  // y (o), the outputs for x (i): with the GIL, which keeps other threads from `single_`, if the network is
+  // brief and nobody has to be waited for.
+  void predict_one(const T* x, T* y) {
     if (is_brief_ && !trains_here()) {
       std::unique_lock turn(turnstile_, std::try_to_lock);
       std::shared_lock lock(mutex_, std::defer_lock);
       if (turn && lock.try_lock()) {
         turn.unlock();
-        body(std::as_const(*network_));
+        if (!single_) single_.emplace(*network_);
+        (*single_)(x, y);
         return;
       }
     }
-    read(body);
+    read([&](const Network<T>& network) { network.forward(1, x, y); });
   }
 
   // Whether this thread is training the network now: the code that runs is its callback.
@@ -89,6 +91,7 @@ class GuardedNetwork {
  private:
   std::unique_ptr<Network<T>> network_;
   const bool is_brief_;
+  std::optional<SingleForward<T>> single_;  // made when it is first asked for
   std::shared_mutex mutex_;
   std::mutex turnstile_;  // passed on the way to the lock, so that readers cannot keep a trainer out for ever
   std::atomic<std::thread::id> trainer_{};

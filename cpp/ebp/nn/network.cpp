@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "ebp/nn/batch.h"
+#include "ebp/nn/single_forward.h"
 
 namespace ebp {
 
@@ -44,9 +45,6 @@ Index Network<T>::multiply_adds() const {
   for (const ParameterBlock& block : parameter_blocks()) sum += block.size() * block.shares;
   return sum;
 }
-
-// Products treat rows in groups; only whole groups make a row's outputs, to the last bit, its own affair.
-constexpr Index kGroup = 4;
 
 template <class T>
 void Network<T>::forward(Index n, const T* x, T* y) const {
