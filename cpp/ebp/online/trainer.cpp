@@ -34,17 +34,6 @@ T sum_of_sizes(const T* values, Index count) {
 
 }  // namespace
 
-const char* name_of(Status status) {
-  switch (status) {
-    case Status::kOk:
-      return "ok";
-    case Status::kDiverged:
-      return "diverged";
-    default:
-      return "stopped";
-  }
-}
-
 template <class T>
 struct Trainer<T>::Run {
   Run(const Network<T>& network, const Samples<T>& samples, const Index* order, Index n,

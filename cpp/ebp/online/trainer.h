@@ -18,7 +18,16 @@ enum class Status {
   kStopped,   // the progress function asked to stop
 };
 
-const char* name_of(Status status);
+inline const char* name_of(Status status) {
+  switch (status) {
+    case Status::kOk:
+      return "ok";
+    case Status::kDiverged:
+      return "diverged";
+    default:
+      return "stopped";
+  }
+}
 
 // Called often, and within long steps too, so that an interrupt can be served by throwing; what throws leaves
 // finite parameters.
