@@ -76,6 +76,24 @@ def test_arrays_that_only_look_plain_are_converted():
         np.testing.assert_array_equal(net.predict_one(value), expected)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_the_core_learns_up_to_the_largest_loss(dtype):
+    """The limit is compared in double precision: the caller comes to the same verdict."""
+    net, rule, x, t = (
+        ebp.Network([Dense(3)], 5, dtype=dtype, random_state=0),
+        ebp.rules.SGD(0.01),
+        X[0],
+        [1, 0, 0],
+    )
+    before, trainer = net.parameters.copy(), rule._bind(net)
+    loss = trainer.learn_one(x, t, 0.0)
+    for limit in (loss / 2, np.nextafter(loss, 0)):
+        assert trainer.learn_one(x, t, limit) == loss
+        np.testing.assert_array_equal(net.parameters, before)
+    assert trainer.learn_one(x, t, loss) == loss
+    assert (net.parameters != before).any()
+
+
 @pytest.mark.parametrize("units", [8, 300])  # with and without the GIL
 def test_threads_read_while_one_learns(units):
     """Readers see the weights before or after an update, never in between."""
