@@ -11,28 +11,29 @@ from __future__ import annotations
 import sys
 
 import driver
+import report
 from dense_tasks import TASKS
 
-LEARN_ONE, LEARN_ONE_TASK = "learn_one", TASKS["A"]
+LEARN_ONE, LOOP, LEARN_ONE_TASK = "learn_one", "ebp", TASKS["B"]
 
 
 def learn_one(contest: driver.Contest, result: dict, options) -> None:
-    """Check and time single calls from Python."""
-    answers = driver.answers(contest, [LEARN_ONE], LEARN_ONE_TASK)
+    """Check and time single calls from Python, each round beside a round of the same updates in C++."""
+    names = [LEARN_ONE, LOOP]
+    answers = driver.answers(contest, names, LEARN_ONE_TASK)
     driver.check(LEARN_ONE_TASK, answers)
-    if options.check or not answers:
+    if options.check or len(answers) < len(names):
         return
     settings = result["settings"]
-    rounds, share = driver.measure(
-        contest, [LEARN_ONE], LEARN_ONE_TASK, settings["repeats"], settings["seconds"]
-    )
+    rounds, share = driver.measure(contest, names, LEARN_ONE_TASK, settings["repeats"], settings["seconds"])
     result["least_core_share"] = min(result["least_core_share"], share)
-    times = sorted(1e9 / speed for speed in rounds.get(LEARN_ONE, []))
-    if times:
+    if len(rounds) == len(names):
+        calls, steps = ([1e9 / speed for speed in rounds[name]] for name in names)
         result["learn_one"] = {
             "label": LEARN_ONE_TASK.label,
             "calls": LEARN_ONE_TASK.compiled_rows,
-            "nanoseconds": {"median": times[len(times) // 2], "min": times[0], "max": times[-1]},
+            "nanoseconds": report.spread(calls),
+            "beyond_the_step": report.spread([call - step for call, step in zip(calls, steps, strict=True)]),
         }
 
 

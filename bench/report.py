@@ -7,7 +7,8 @@ import statistics
 import machine
 
 
-def _spread(values: list[float]) -> dict:
+def spread(values: list[float]) -> dict:
+    """Median and range."""
     return {"median": statistics.median(values), "min": min(values), "max": max(values)}
 
 
@@ -17,12 +18,12 @@ def summarise(result: dict) -> None:
     for found in result["tasks"].values():
         rounds = found["rounds"]
         if result["unit"] == "ms":
-            found["milliseconds"] = {n: _spread([1e3 / v for v in values]) for n, values in rounds.items()}
+            found["milliseconds"] = {n: spread([1e3 / v for v in values]) for n, values in rounds.items()}
         else:
-            found["samples_per_second"] = {name: _spread(values) for name, values in rounds.items()}
+            found["samples_per_second"] = {name: spread(values) for name, values in rounds.items()}
         found["ratios"] = {
             own: {
-                peer: _spread([a / b for a, b in zip(rounds[own], values, strict=True)])
+                peer: spread([a / b for a, b in zip(rounds[own], values, strict=True)])
                 for peer, values in rounds.items()
                 if peer not in names
             }
@@ -118,10 +119,13 @@ def text(result: dict) -> str:
         parts += [table for own in result["own"] if (table := ratio_table(result, own))]
         parts.append(speed_table(result))
     if "learn_one" in result:
-        found = result["learn_one"]["nanoseconds"]
+        found = result["learn_one"]
+        call, beyond = found["nanoseconds"], found["beyond_the_step"]
         parts.append(
-            f"`learn_one` from Python, {result['learn_one']['label']}: {found['median']:,.0f} ns a call "
-            f"({found['min']:,.0f}-{found['max']:,.0f}, batches of {result['learn_one']['calls']:,} calls)."
+            f"`learn_one` from Python, {found['label']}: {call['median']:,.0f} ns a call "
+            f"({call['min']:,.0f}-{call['max']:,.0f}, batches of {found['calls']:,} calls), "
+            f"{beyond['median']:,.0f} ns ({beyond['min']:,.0f}-{beyond['max']:,.0f}) more than one step of "
+            "`train_online` in the same round."
         )
     parts.append(_descriptions(result))
     parts += [f"{name} {reason}" for name, reason in result["dropped"].items()]

@@ -18,13 +18,14 @@ def text():
 def test_the_examples_run(text, tmp_path, monkeypatch, capsys):
     """One after the other: the later ones go on with what the first has loaded."""
     examples = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
-    assert len(examples) == 3
+    assert len(examples) == 4
     monkeypatch.chdir(tmp_path)
     names = {}
     for code in examples:
         exec(compile(code, "README.md", "exec"), names)
     printed = capsys.readouterr().out.splitlines()
     assert float(re.fullmatch(r"held-out accuracy (\S+)", printed[0])[1]) > 0.95
+    assert float(re.fullmatch(r"prequential accuracy (\S+)", printed[1])[1]) > 0.95
     assert printed[-4].startswith("total")
     assert re.fullmatch(r"loss \S+ after \d+ iterations: Converged: .*", printed[-1])
     test_images = names["X_test"].reshape(-1, 1, 8, 8)

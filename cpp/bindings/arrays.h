@@ -38,8 +38,39 @@ inline Index require_rows(const py::array& array, Index rows, Index columns, con
 }
 
 inline void require_size(const py::array& array, Index size, const char* function, const char* name) {
-  require(array.size() == size, function,
-          (std::string(name) + " must have " + std::to_string(size) + " values").c_str(), shape_of(array));
+  if (array.size() == size) return;  // before any text is made, which would take longer than a small network
+  require(false, function, (std::string(name) + " must have " + std::to_string(size) + " values").c_str(),
+          shape_of(array));
+}
+
+// Whether it is a row-major array of the type T. The test of Array<T> calls NumPy to compare the types, which
+// takes longer than a small network does; here T must be named by the one object that usually stands for it.
+template <class T>
+bool is_plain(const py::object& values) {
+  static const PyObject* const type = py::dtype::of<T>().release().ptr();
+  if (!py::isinstance<py::array>(values)) return false;
+  const auto array = py::reinterpret_borrow<py::array>(values);
+  return array.dtype().ptr() == type && (array.flags() & py::array::c_style);
+}
+
+// Numbers of any type as a new row-major array of the type T.
+template <class T>
+AnyArray<T> converted(const py::object& values, const char* function, const char* name) {
+  const py::array array = py::array::ensure(values);
+  const bool numeric = array && std::string("fiub").find(array.dtype().kind()) != std::string::npos;
+  if (!numeric)
+    throw py::type_error('[' + std::string(function) + "] " + name + " must be real numbers; got " +
+                         std::string(py::repr(values)));
+  return AnyArray<T>::ensure(array);
+}
+
+// One sample's values: an array of the network's type as it is, other numbers converted.
+template <class T>
+AnyArray<T> values_of(const py::object& values, Index size, const char* function, const char* name) {
+  auto result = is_plain<T>(values) ? py::reinterpret_borrow<AnyArray<T>>(values)
+                                    : converted<T>(values, function, name);
+  require_size(result, size, function, name);
+  return result;
 }
 
 }  // namespace ebp::bindings

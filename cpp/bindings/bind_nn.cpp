@@ -93,6 +93,15 @@ void bind_one(py::module_& m, const char* name) {
             return y;
           },
           py::arg("x").noconvert())
+      .def(
+          "predict_one",
+          [](N& self, const py::object& x) {
+            const auto inputs = values_of<T>(x, self.network().n_inputs(), "predict_one", "x");
+            A y(self.network().n_outputs());
+            self.predict_one(inputs.data(), y.mutable_data());
+            return y;
+          },
+          "x"_a)
       .def("activations", &activations<T>, py::arg("x").noconvert())
       .def(
           "losses",

@@ -1,6 +1,7 @@
 #include <pybind11/stl.h>
 
 #include <algorithm>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <string>
@@ -84,21 +85,6 @@ Progress progress_of(const py::object& callback) {
   };
 }
 
-// One sample's values: an array of the network's type as it is, other numbers converted.
-template <class T>
-AnyArray<T> values_of(const py::object& values, Index size, const char* name) {
-  if (!py::isinstance<Array<T>>(values)) {
-    const py::array array = py::array::ensure(values);
-    const bool numeric = array && std::string("fiub").find(array.dtype().kind()) != std::string::npos;
-    if (!numeric)
-      throw py::type_error(std::string("[learn_one] ") + name + " must be real numbers; got " +
-                           std::string(py::repr(values)));
-  }
-  AnyArray<T> result = AnyArray<T>::ensure(values);
-  require_size(result, size, "learn_one", name);
-  return result;
-}
-
 // A trainer with the network it belongs to, which it keeps alive.
 template <class T>
 class BoundTrainer {
@@ -139,15 +125,14 @@ class BoundTrainer {
     return trainer_.chosen(engine_of(name)) == EngineKind::kBlocked ? "blocked" : "streaming";
   }
 
-  T learn_one(const py::object& x, const py::object& t) {
-    const AnyArray<T> inputs = values_of<T>(x, guarded_.network().n_inputs(), "x");
-    const AnyArray<T> targets = values_of<T>(t, guarded_.network().n_outputs(), "t");
+  T learn_one(const py::object& x, const py::object& t, double largest_loss) {
+    const auto inputs = values_of<T>(x, guarded_.network().n_inputs(), "learn_one", "x");
+    const auto targets = values_of<T>(t, guarded_.network().n_outputs(), "learn_one", "t");
     const T *row = inputs.data(), *target = targets.data();
     typename GuardedNetwork<T>::Exclusive exclusive(guarded_, "learn_one");
-    // Letting the GIL go takes about as long as learning on a tiny network.
-    if (guarded_.network().n_parameters() < 10'000) return trainer_.learn_one(row, target);
+    if (guarded_.is_brief()) return trainer_.learn_one(row, target, largest_loss);
     py::gil_scoped_release release;
-    return trainer_.learn_one(row, target);
+    return trainer_.learn_one(row, target, largest_loss);
   }
 
   // The two that follow may be used by a training's own callback, between presentations.
@@ -194,7 +179,8 @@ void bind_trainer(py::module_& m, const char* name) {
            py::arg("factor").noconvert() = py::none(), "engine"_a = "auto", "n_threads"_a = 1,
            "callback"_a = py::none())
       .def("engine", &B::engine, "engine"_a)
-      .def("learn_one", &B::learn_one, "x"_a, "t"_a)
+      .def("learn_one", &B::learn_one, "x"_a, "t"_a,
+           "largest_loss"_a = std::numeric_limits<double>::infinity())
       .def("set_learning_rate", &B::set_learning_rate, "learning_rate"_a)
       .def_property_readonly("rates", &B::rates)
       .def_property_readonly("curvature", &B::curvature);

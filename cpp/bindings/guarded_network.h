@@ -11,13 +11,22 @@
 
 #include "bindings/arrays.h"
 #include "ebp/nn/batch.h"
+#include "ebp/nn/single_forward.h"
 
 namespace ebp::bindings {
+
+// Multiply-adds of a forward pass, below which letting the GIL go for one sample and taking it back costs a
+// good part of what the sample takes, while other threads would wait for a few microseconds only.
+constexpr Index kBrief = 10'000;
 
 template <class T>
 class GuardedNetwork {
  public:
-  explicit GuardedNetwork(std::unique_ptr<Network<T>> network) : network_(std::move(network)) {}
+  explicit GuardedNetwork(std::unique_ptr<Network<T>> network)
+      : network_(std::move(network)), is_brief_(network_->multiply_adds() < kBrief) {}
+
+  // Whether one sample takes so little time that the GIL is kept.
+  bool is_brief() const { return is_brief_; }
 
   // Without a lock: for what never changes, and for the view of the parameters.
   Network<T>& network() { return *network_; }
@@ -34,6 +43,22 @@ class GuardedNetwork {
     std::shared_lock lock(mutex_);
     turn.unlock();
     body(std::as_const(*network_));
+  }
+
+  // y (o), the outputs for x (i): with the GIL, which keeps other threads from `single_`, if the network is
+  // brief and nobody has to be waited for.
+  void predict_one(const T* x, T* y) {
+    if (is_brief_ && !trains_here()) {
+      std::unique_lock turn(turnstile_, std::try_to_lock);
+      std::shared_lock lock(mutex_, std::defer_lock);
+      if (turn && lock.try_lock()) {
+        turn.unlock();
+        if (!single_) single_.emplace(*network_);
+        (*single_)(x, y);
+        return;
+      }
+    }
+    read([&](const Network<T>& network) { network.forward(1, x, y); });
   }
 
   // Whether this thread is training the network now: the code that runs is its callback.
@@ -65,6 +90,8 @@ class GuardedNetwork {
 
  private:
   std::unique_ptr<Network<T>> network_;
+  const bool is_brief_;
+  std::optional<SingleForward<T>> single_;  // made when it is first asked for
   std::shared_mutex mutex_;
   std::mutex turnstile_;  // passed on the way to the lock, so that readers cannot keep a trainer out for ever
   std::atomic<std::thread::id> trainer_{};

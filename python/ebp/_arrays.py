@@ -42,7 +42,11 @@ def as_rows(
 def checked_axes(value: Any, sample_shape: tuple[int, ...], function: str, name: str) -> None:
     """Refuse one sample whose axes are not those of `sample_shape`; flat rows are left to the core."""
     axes = np.shape(value)
-    if len(axes) > 1 and not fits_shape(axes, int(np.prod(sample_shape)), sample_shape):
+    if (
+        axes != sample_shape
+        and len(axes) > 1
+        and not fits_shape(axes, int(np.prod(sample_shape)), sample_shape)
+    ):
         raise ValueError(f"[{function}] {name} must have the shape {sample_shape} or be flat; got {axes}")
 
 

@@ -13,8 +13,9 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import column_or_1d, validate_data
 
 from . import _options
-from ._estimator import OnlineEstimator, learns_from_parts
-from ._inputs import accepted_dtypes, check_rectangular
+from ._estimator import learns_from_parts
+from ._inputs import Transform, accepted_dtypes, check_rectangular
+from ._single import Coder, SingleSamples
 from ._targets import (
     class_factors,
     class_targets,
@@ -35,7 +36,7 @@ LABEL_LOSSES = ("squared_error", "binary_cross_entropy", "hinge")  # those that 
 SAMPLINGS = ("auto", "shuffle", "interleave", "emphasize", "sequential")
 
 
-class OnlineClassifier(ClassifierMixin, OnlineEstimator):
+class OnlineClassifier(ClassifierMixin, SingleSamples):
     """Base of `MLPClassifier` and `NetworkClassifier`."""
 
     _losses: tuple[str, ...] = LOSSES
@@ -141,7 +142,7 @@ class OnlineClassifier(ClassifierMixin, OnlineEstimator):
         After an indicator matrix: an indicator matrix (n_samples, n_labels) of integers, 1 where the decision
         is positive and so the probability above 1/2.
         """
-        return self._decide(self.decision_function(X))
+        return self._answers(self._outputs(X), None)
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Class probabilities (n_samples, n_classes); the columns follow `classes_`.
@@ -156,7 +157,25 @@ class OnlineClassifier(ClassifierMixin, OnlineEstimator):
         that of `classes_[1]` of two classes with one output. Rows have any sum. It increases with the
         decision of the label, and is 1/2 where that is 0.
         """
-        outputs = self._outputs(X)
+        return self._probabilities(self._outputs(X))
+
+    def predict_proba_one(self, x: Any) -> np.ndarray:
+        """The row that ``predict_proba([x])`` has: probabilities (n_classes,) in the order of `classes_`.
+
+        Of one sample, (n_features,) or of the shape of a sample; see `predict_one`.
+
+        Examples
+        --------
+        >>> import numpy as np, ebp
+        >>> X = np.linspace(-1, 1, 200)[:, np.newaxis]
+        >>> clf = ebp.MLPClassifier((5,), random_state=0).fit(X, X[:, 0] > 0)
+        >>> p = clf.predict_proba_one([0.5])
+        >>> bool(p[1] > p[0])
+        True
+        """
+        return self._probabilities(self._outputs_of_one(x, self._reader_of_one()))[0]
+
+    def _probabilities(self, outputs: np.ndarray) -> np.ndarray:
         found = label_probabilities if self.multilabel_ else probabilities
         return found(outputs, self._loss_name, *self._targets)
 
@@ -300,6 +319,29 @@ class OnlineClassifier(ClassifierMixin, OnlineEstimator):
         assert labels is not None
         return class_targets(labels, self.n_outputs_, *self._targets, self.dtype)
 
+    def _coder(self) -> Coder:
+        if self.multilabel_:
+            n_labels, targets, dtype = self.n_outputs_, self._targets, self.dtype
+
+            def code(y: Any) -> np.ndarray | None:
+                row = np.asarray(y)
+                usual = (
+                    row.shape == (n_labels,) and row.dtype.kind in "biuf" and ((row == 0) | (row == 1)).all()
+                )
+                return label_targets(row, *targets, dtype) if usual else None
+
+            return code
+        labels = np.arange(len(self.classes_))
+        codes = dict(zip(self.classes_, self._code(self.classes_, labels), strict=True))
+
+        def code_of(label: Any) -> np.ndarray | None:
+            try:
+                return codes.get(label)
+            except TypeError:  # not hashable
+                return None
+
+        return code_of
+
     def _total_weights(self, labels: np.ndarray | None, weights: np.ndarray | None) -> np.ndarray | None:
         if self.class_weight is None:
             return weights
@@ -313,7 +355,10 @@ class OnlineClassifier(ClassifierMixin, OnlineEstimator):
         return factors[labels] if weights is None else factors[labels] * weights
 
     def _score_outputs(self, outputs: np.ndarray, y: np.ndarray, weights: np.ndarray | None) -> float:
-        return float(accuracy_score(y, self._decide(self._decisions(outputs)), sample_weight=weights))
+        return float(accuracy_score(y, self._answers(outputs, None), sample_weight=weights))
+
+    def _answers(self, outputs: np.ndarray, target_map: Transform | None) -> np.ndarray:
+        return self._decide(self._decisions(outputs))
 
     def _decisions(self, outputs: np.ndarray) -> np.ndarray:
         """Scores (n, n_classes), or (n,) for two classes, that grow with the evidence for class or label."""

@@ -17,11 +17,10 @@ from ._inputs import accepted_dtypes, chunks, normalized
 from ._options import BATCH_SOLVERS, ONLINE_SOLVERS, SEARCHES
 from ._preparation import PreparedEstimator, unchanged_on_error
 from ._presentation import EmphasizedOrders, orders
-from ._rates import RateSchedule
+from ._rates import RateSchedule, rates_of
 from ._solvers import FEW_ROWS, check_engine, new_rule, start_rate
 from ._targets import constant_loss
 from ._training import EXPLOSION, Course, History, Loop, Monitor, TrainingData, present, warn_of
-from .network import Network
 from .schedules import GrowingBatch, Schedule
 
 RESTARTS = 5
@@ -164,7 +163,7 @@ class OnlineEstimator(PreparedEstimator):
         last = max(0, len(history.losses) - 1)
         self._rate = rate if self.learning_rate == "invscaling" else schedule.rate(last)
         self._rule_settings = self._settings()
-        self.learning_rates_ = _rates_of(rule, network)
+        self.learning_rates_ = rates_of(rule, network)
         return history
 
     def _forget_rule(self) -> None:
@@ -285,18 +284,18 @@ class OnlineEstimator(PreparedEstimator):
         self._rule.learning_rate = rate
         self.eta_ = self._rate
 
-    def _learn_chunk(self, data: TrainingData) -> None:
+    def _learn_chunk(self, data: TrainingData, made: tuple[np.ndarray, float] | None = None) -> None:
         """Present the rows; if an automatic rate proves too large, the rows come again at a quarter of it.
 
         A rate that has served before is not to blame for what happens now: the next call has it back.
+        `made` has the parameters before a first presentation that has been made already, and its loss.
         """
         network, automatic = self.network_, isinstance(self.learning_rate_init, str)
-        before, usual, proven = network.parameters.copy(), self._rate, self.t_ >= STREAM_STATISTICS
+        usual, proven = self._rate, self.t_ >= STREAM_STATISTICS
+        before, loss = made or (network.parameters.copy(), np.nan)
         for attempt in range(RESTARTS + 1):
-            drawn = self._orders(data)
-            if isinstance(drawn, EmphasizedOrders):
-                drawn.measure(network)
-            loss, n_presented = present(self, network, data, self._rule, drawn, self._batch_size(data))
+            if attempt or made is None:
+                loss = self._present_chunk(data)
             failed = self._failed(loss, data, before)
             if not failed:
                 break
@@ -311,11 +310,17 @@ class OnlineEstimator(PreparedEstimator):
         if failed:
             warn_of("diverged", self._name, usual)
             return
-        self.t_ += n_presented
+        self.t_ += len(data.rows)
         self.n_iter_ += 1
         self.loss_ = loss
         self.best_loss_ = min(self.best_loss_, loss)
-        self.learning_rates_ = _rates_of(self._rule, network)
+        self.learning_rates_ = rates_of(self._rule, network)
+
+    def _present_chunk(self, data: TrainingData) -> float:
+        drawn = self._orders(data)
+        if isinstance(drawn, EmphasizedOrders):
+            drawn.measure(self.network_)
+        return present(self, self.network_, data, self._rule, drawn, self._batch_size(data))[0]
 
     def _failed(self, loss: float, data: TrainingData, before: np.ndarray) -> bool:
         """Whether the rows were not learnt: by NaN, or at an automatic rate by losses that have exploded.
@@ -392,9 +397,3 @@ def _generator(random_state: Any) -> np.random.Generator:
     if isinstance(random_state, np.random.Generator):
         return random_state
     return np.random.default_rng(check_random_state(random_state).randint(2**31 - 1))
-
-
-def _rates_of(rule: Any, network: Network) -> np.ndarray:
-    """Effective rate of every parameter; the global rate if the rule has not taken a step."""
-    rates = rule.learning_rates
-    return np.full(network.n_parameters, rule.learning_rate) if rates is None else np.array(rates)

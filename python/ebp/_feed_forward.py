@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ebp import _core, _initialization
-from ebp._arrays import as_rows, checked_mean_weights, checked_shape
+from ebp._arrays import as_rows, checked_axes, checked_mean_weights, checked_shape
 from ebp.layers import Layer
 from ebp.losses import Loss, checked_loss, loss_name, loss_options
 
@@ -133,6 +133,35 @@ class FeedForward:
         ndarray of shape (n, n_outputs)
         """
         return self._core.forward(self._inputs(X, "forward"))
+
+    def predict_one(self, x: Any) -> np.ndarray:
+        """Outputs of the network for one sample, the same bits as those of `forward`.
+
+        Parameters
+        ----------
+        x : array-like of shape (n_inputs,) or input_shape
+            A C-contiguous array of the network's dtype is used without a copy.
+
+        Returns
+        -------
+        ndarray of shape (n_outputs,)
+
+        Raises
+        ------
+        ValueError, TypeError
+            For another number of values, other axes, or no numbers.
+
+        Examples
+        --------
+        >>> import numpy as np, ebp
+        >>> net = ebp.Network([ebp.layers.Dense(3)], 2, random_state=0)
+        >>> bool((net.predict_one([0.5, -1.0]) == net.forward([[0.5, -1.0]])[0]).all())
+        True
+        """
+        if self._is_shaped:
+            checked_axes(x, self._input_shape, "predict_one", "x")
+        outputs: np.ndarray = self._core.predict_one(x)
+        return outputs
 
     def activations(self, X: Any) -> list[np.ndarray]:
         """Outputs of every layer, a list of arrays of shape (n, \\*shape of the layer's output)."""

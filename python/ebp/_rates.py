@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+
 from ._inputs import normalized
 from .curvature import principal_eigenvalue
 from .network import Network
@@ -79,6 +81,12 @@ def layer_widths(network: Network) -> list[float]:
         layer = name.split(".")[0]
         per_layer[layer] = per_layer.get(layer, 0) + sum(unit_sizes) / len(unit_sizes)
     return list(per_layer.values()) or [1.0]  # nothing is trainable, and no rate moves anything
+
+
+def rates_of(rule: Any, network: Network) -> np.ndarray:
+    """Effective rate of every parameter; the global rate if the rule has not taken a step."""
+    rates = rule.learning_rates
+    return np.full(network.n_parameters, rule.learning_rate) if rates is None else np.array(rates)
 
 
 def haste(n_updates: int | None) -> float:

@@ -11,8 +11,9 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import validate_data
 
 from . import _options
-from ._estimator import OnlineEstimator, learns_from_parts
+from ._estimator import learns_from_parts
 from ._inputs import Transform, accepted_dtypes, check_rectangular
+from ._single import PLAIN, Coder, SingleSamples
 from ._targets import SIGMOIDS, round_significand
 from .normalizer import InputNormalizer
 
@@ -23,7 +24,7 @@ LOSSES = ("squared_error", "absolute_error", "huber")
 SAMPLINGS = ("auto", "shuffle", "emphasize", "sequential")
 
 
-class OnlineRegressor(RegressorMixin, OnlineEstimator):
+class OnlineRegressor(RegressorMixin, SingleSamples):
     """Base of `MLPRegressor` and `NetworkRegressor`."""
 
     _y_shape: tuple[int, ...]  # of one sample: () or (n_outputs,)
@@ -117,8 +118,8 @@ class OnlineRegressor(RegressorMixin, OnlineEstimator):
         X, y = validate_data(
             self, X, y, dtype=accepted_dtypes(X), reset=reset, multi_output=True, y_numeric=True
         )
-        if np.iscomplexobj(y):
-            raise ValueError(f"[{self._name}] y must be real; got {y.dtype}")
+        if y.dtype.kind not in "biuf":
+            raise ValueError(f"[{self._name}] y must be real numbers; got {y.dtype}")
         shape = y.shape[1:]
         if not reset and shape != self._y_shape:
             raise ValueError(
@@ -151,14 +152,33 @@ class OnlineRegressor(RegressorMixin, OnlineEstimator):
         return round_significand(shift), round_significand(factor)
 
     def _code(self, y: np.ndarray, labels: np.ndarray | None) -> np.ndarray:
-        shift, factor = self._target_map()
-        return ((y.reshape(len(y), -1) - shift) * factor).astype(self.dtype)
+        return _mapped(y.reshape(len(y), -1), self._target_map(), self.dtype)
+
+    def _coder(self) -> Coder:
+        shape, target_map, dtype = self._y_shape, self._target_map(), self.dtype
+
+        def code(y: Any) -> np.ndarray | None:
+            value = np.asarray(y)
+            usual = value.shape == shape and value.dtype.char in PLAIN
+            return _mapped(value.reshape(-1), target_map, dtype) if usual else None
+
+        return code
 
     def _values(self, outputs: np.ndarray) -> np.ndarray:
-        shift, factor = self._target_map()
+        return self._answers(outputs, self._target_map())
+
+    def _answers(self, outputs: np.ndarray, target_map: Transform | None) -> np.ndarray:
+        assert target_map is not None
+        shift, factor = target_map
         return (outputs / factor + shift).reshape(len(outputs), *self._y_shape)
 
     def _score_outputs(self, outputs: np.ndarray, y: np.ndarray, weights: np.ndarray | None) -> float:
         if len(y) < 2:  # R^2 needs two values; the score must still rank networks
             return -float(np.mean((self._values(outputs) - y) ** 2))
         return float(r2_score(y, self._values(outputs), sample_weight=weights))
+
+
+def _mapped(values: np.ndarray, target_map: Transform, dtype: np.dtype | str) -> np.ndarray:
+    """Targets of values (..., n_outputs)."""
+    shift, factor = target_map
+    return ((values - shift) * factor).astype(dtype)

@@ -135,7 +135,7 @@ default="auto"
         Reads normalised inputs. Two classes have one output, more have one output each, and so have labels.
     normalizer_ : InputNormalizer or None
     n_iter_ : int
-        Epochs of the last `fit`, plus calls of `partial_fit` since.
+        Epochs of the last `fit`, plus calls of `partial_fit` and `learn_one` since.
     t_ : int
         Samples presented.
     loss_, best_loss_ : float

@@ -148,7 +148,10 @@ class Network(FeedForward):
         return training.run(n_threads, callback)
 
     def learn_one(self, x: Any, t: Any, rule: Rule) -> float:
-        """Learn from one sample.
+        """Learn from one sample: the update of `train_online` without its preparations.
+
+        For samples that come one by one: on a small network a call takes well below a microsecond more than
+        the update. C-contiguous arrays of the network's dtype are used without a copy.
 
         Parameters
         ----------
@@ -165,6 +168,16 @@ class Network(FeedForward):
         ------
         ValueError, TypeError
             For shapes that do not fit, or a rule that belongs to another network.
+
+        Examples
+        --------
+        >>> import numpy as np, ebp
+        >>> net = ebp.Network([ebp.layers.Dense(4), ebp.layers.Dense(1)], 2, random_state=0)
+        >>> rule, rng = ebp.rules.SGD(0.05), np.random.default_rng(0)
+        >>> for x in rng.choice([-1.0, 1.0], (4000, 2)):
+        ...     loss = net.learn_one(x, [-x[0] * x[1]], rule)
+        >>> loss < 0.01
+        True
         """
         if self._is_shaped:
             checked_axes(x, self._input_shape, "learn_one", "x")
@@ -175,7 +188,7 @@ class Network(FeedForward):
         if rule.schedule is not None:
             trainer.set_learning_rate(rule._next_rate)
         loss: float = trainer.learn_one(x, t)
-        rule._n_presented += 1
+        rule.__dict__["_n_presented"] += 1  # past Rule.__setattr__, which takes as long as all of the above
         return loss
 
     def summary(self) -> str:

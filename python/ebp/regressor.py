@@ -126,7 +126,7 @@ InputNormalizer, default="auto"
     target_normalizer_ : InputNormalizer
         Of the targets; with "minmax" a further step goes from [-1, 1] to the interval of `targets`.
     n_iter_ : int
-        Epochs of the last `fit`, plus calls of `partial_fit` since.
+        Epochs of the last `fit`, plus calls of `partial_fit` and `learn_one` since.
     t_ : int
         Samples presented.
     loss_, best_loss_ : float

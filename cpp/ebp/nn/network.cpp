@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "ebp/nn/batch.h"
+#include "ebp/nn/single_forward.h"
 
 namespace ebp {
 
@@ -37,8 +38,13 @@ std::vector<ParameterBlock> Network<T>::parameter_blocks() const {
   return blocks;
 }
 
-// Products treat rows in groups; only whole groups make a row's outputs, to the last bit, its own affair.
-constexpr Index kGroup = 4;
+template <class T>
+Index Network<T>::multiply_adds() const {
+  Index sum = 0;
+  for (const auto& stage : stages_) sum += stage.module->n_outputs();
+  for (const ParameterBlock& block : parameter_blocks()) sum += block.size() * block.shares;
+  return sum;
+}
 
 template <class T>
 void Network<T>::forward(Index n, const T* x, T* y) const {

@@ -40,6 +40,8 @@ class Network {
   const T* parameters() const { return theta_.data(); }
   // In the order of theta, named "<layer>.<name within the module>", such as "0.weights".
   std::vector<ParameterBlock> parameter_blocks() const;
+  // Multiply-adds of one sample's forward pass: a shared parameter takes one for each of its connections.
+  Index multiply_adds() const;
 
   // y (n, o) from x (n, i).
   void forward(Index n, const T* x, T* y) const;

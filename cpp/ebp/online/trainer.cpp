@@ -22,18 +22,18 @@ constexpr Index kCheckpoint = 4096;
 // Beyond such losses, inputs or rates one step may overflow; learn_one then checks what it did.
 constexpr double kSuspicious = 1e6;
 
-}  // namespace
-
-const char* name_of(Status status) {
-  switch (status) {
-    case Status::kOk:
-      return "ok";
-    case Status::kDiverged:
-      return "diverged";
-    default:
-      return "stopped";
-  }
+// The sum of the absolute values.
+template <class T>
+T sum_of_sizes(const T* values, Index count) {
+  simd::Pack<T> sizes{};
+  simd::for_lanes<T>(count, [&](Index k, auto lanes) {
+    const simd::Pack<T> pack = lanes.load(values + k);
+    sizes += pack > 0 ? pack : -pack;
+  });
+  return simd::sum<T>(sizes);
 }
+
+}  // namespace
 
 template <class T>
 struct Trainer<T>::Run {
@@ -68,12 +68,10 @@ struct Trainer<T>::Run {
   Index batch_size() const { return batch_size(updates); }
   Index batch_size(Index update) const { return batches.sizes ? batches.sizes[update] : batches.size; }
 
-  // Multiply-adds of one sample's forward pass: a shared parameter takes one for each of its connections.
+  // Multiply-adds of one sample's way through the transform and the network.
   Index work(const Network<T>& network) const {
-    Index sum = samples.transform.is_matrix ? samples.n_features * network.n_inputs() : 0;
-    for (const auto& stage : network.stages()) sum += stage.module->n_outputs();
-    for (const ParameterBlock& block : network.parameter_blocks()) sum += block.size() * block.shares;
-    return sum;
+    const Index rotation = samples.transform.is_matrix ? samples.n_features * network.n_inputs() : 0;
+    return rotation + network.multiply_adds();
   }
 
   // For mini-batches and for measuring curvature: a block of rows and sums over them.
@@ -369,19 +367,17 @@ bool Trainer<T>::begin_running(const T* x, const T* t) {
 }
 
 template <class T>
-T Trainer<T>::learn_one(const T* x, const T* t) {
+T Trainer<T>::learn_one(const T* x, const T* t, double largest_loss) {
   const blas::Serial serial;
   const FlushDenormals flush;
   const SdlmOptions* sdlm = state_.options.sdlm();
   const bool ready = !sdlm || begin_running(x, t);
   activate(sdlm != nullptr, false, alone_);
   const T loss = engine_->assess(x, t, T(1));
-  if (!ready || !std::isfinite(loss)) return loss;
-  T size = 0;
-  for (Index k = 0; k < network_.n_inputs(); ++k) size += std::abs(x[k]);
+  if (!ready || !std::isfinite(loss) || double(loss) > largest_loss) return loss;
   const double rate = state_.learning_rate() / (sdlm ? sdlm->mu : 1.0);
-  const bool suspicious =
-      unbounded_ || !(double(size) < kSuspicious) || double(loss) > kSuspicious || rate > kSuspicious;
+  const bool suspicious = unbounded_ || !(double(sum_of_sizes(x, network_.n_inputs())) < kSuspicious) ||
+                          double(loss) > kSuspicious || rate > kSuspicious;
   AlignedVector<T> good;
   if (suspicious) good.assign(network_.parameters(), network_.parameters() + network_.n_parameters());
   state_.begin_update();

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <limits>
 #include <memory>
 
 #include "ebp/nn/tape.h"
@@ -17,7 +18,16 @@ enum class Status {
   kStopped,   // the progress function asked to stop
 };
 
-const char* name_of(Status status);
+inline const char* name_of(Status status) {
+  switch (status) {
+    case Status::kOk:
+      return "ok";
+    case Status::kDiverged:
+      return "diverged";
+    default:
+      return "stopped";
+  }
+}
 
 // Called often, and within long steps too, so that an interrupt can be served by throwing; what throws leaves
 // finite parameters.
@@ -61,8 +71,9 @@ class Trainer {
                 EngineKind kind = EngineKind::kAuto, int n_threads = 1);
 
   // Presents one sample, x (i) and t (o), and returns its loss before the update. If the loss or what would
-  // be learnt is not finite, nothing is. SDLM's curvature follows its running average (62).
-  T learn_one(const T* x, const T* t);
+  // be learnt is not finite, or the loss above the largest allowed, nothing is learnt. SDLM's curvature
+  // follows its running average (62).
+  T learn_one(const T* x, const T* t, double largest_loss = std::numeric_limits<double>::infinity());
 
   // The rule's state, brought up to date.
   RuleState<T>& state();
