@@ -4,6 +4,7 @@ import dataclasses
 import importlib.util
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -28,7 +29,9 @@ def test_ebp_passes_the_check_on_every_task():
     done = run("online.py", "--check", "--peers", "")
     assert done.returncode == 0, done.stderr
     assert [line[0] for line in done.stdout.splitlines()] == list("ABCDE")
-    assert all("ebp-sdlm" in line for line in done.stdout.splitlines())
+    own = ["ebp", "ebp-streaming", "ebp-blocked", "ebp-sdlm", "ebp-sdlm-unit", "ebp-momentum", "ebp-decay"]
+    for line in done.stdout.splitlines():
+        assert re.findall(r"(ebp\S*) [\d.e-]+", line) == own
 
 
 def test_ebp_passes_the_check_on_every_lenet():
@@ -40,18 +43,64 @@ def test_ebp_passes_the_check_on_every_lenet():
 @needs_gcc
 def test_quick_run_writes_ratios_and_machine_facts(tmp_path):
     file, table = tmp_path / "online.json", tmp_path / "online.md"
-    done = run("online.py", "--tasks", "A", "--peers", "c", "--quick", "--json", file, "--markdown", table)
+    arguments = ["--engines", "blocked", "--rules", "sdlm", "--json", file, "--markdown", table]
+    done = run("online.py", "--tasks", "A", "--peers", "c", "--quick", *arguments)
     assert done.returncode == 0, done.stderr
     result = json.loads(file.read_text())
     task = result["tasks"]["A"]
-    assert set(task["rounds"]) == {"ebp", "ebp-sdlm", "c"}
+    assert set(task["rounds"]) == {"ebp", "ebp-blocked", "ebp-sdlm", "c"}
     assert all(len(speeds) == 3 and min(speeds) > 0 for speeds in task["rounds"].values())
     ratio = task["ratios"]["ebp"]["c"]
     assert 0 < ratio["min"] <= ratio["median"] <= ratio["max"]
     assert max(task["differences"].values()) < 1e-4
     assert result["learn_one"]["nanoseconds"]["median"] > 0
     assert {"cpu", "caches", "isa", "compiler", "packages", "date"} <= set(result["machine"])
+    assert set(task["relative"]) == {"ebp-blocked", "ebp-sdlm"}
     assert "| ebp / peer" in table.read_text()
+    assert re.search(
+        r"A plain C +\| at least 1.3 \| [\d.]+ \([\d.]+-[\d.]+\) \| (not )?met", table.read_text()
+    )
+    assert re.search(r"A JAX +\| at least 4 +\| - +\| not measured", table.read_text())
+
+
+@pytest.mark.skipif(
+    not hasattr(os, "sched_getaffinity") or len(os.sched_getaffinity(0)) < 2, reason="needs two CPUs"
+)
+def test_quick_run_with_two_threads_compares_them_with_one(tmp_path):
+    file = tmp_path / "online.json"
+    cpus = ",".join(map(str, sorted(os.sched_getaffinity(0))[:2]))
+    arguments = ["--engines", "streaming", "--rules", "", "--threads", "1,2", "--cpus", cpus, "--json", file]
+    done = run("online.py", "--tasks", "B", "--peers", "", "--quick", "--repeats", 1, *arguments)
+    assert done.returncode == 0, done.stderr
+    task = json.loads(file.read_text())["tasks"]["B"]
+    assert set(task["differences"]) == {"ebp", "ebp-2t", "ebp-streaming", "ebp-streaming-2t"}
+    assert task["threads"]["ebp-streaming-2t"] == 2
+    speeds = {name: rounds[0] for name, rounds in task["rounds"].items()}
+    for name in ("ebp", "ebp-streaming"):
+        found = task["speed-up"][f"{name}-2t"]["median"]
+        assert found == pytest.approx(speeds[f"{name}-2t"] / speeds[name])
+
+
+def test_required_ratios_are_formed_within_rounds(bench):
+    required = bench("required")
+    rounds = {"ebp": [4.0, 9.0, 2.0], "jax": [2.0, 1.0, 1.0], "c": [1.0, 3.0, 0.5]}
+    at_least = required.Required("D", "the better", "ebp", ("jax", "c"), 2.0)
+    assert at_least.obtained(rounds) == {"median": 2.0, "min": 2.0, "max": 3.0}
+    assert at_least.met(at_least.obtained(rounds))
+    assert not dataclasses.replace(at_least, bound=2.01).met(at_least.obtained(rounds))
+    at_most = dataclasses.replace(at_least, kind="at most", bound=1.9)
+    assert not at_most.met(at_most.obtained(rounds))
+    assert dataclasses.replace(at_most, bound=2.0).met(at_most.obtained(rounds))
+    assert dataclasses.replace(at_least, below=("jax", "torch-256")).obtained(rounds) is None
+
+
+def test_required_names_are_contestants(bench):
+    """With `--threads 1,2`, every name that a bound speaks of is one of the task."""
+    for script in ("online", "lenet"):
+        benchmark = bench(script).BENCHMARK
+        for one in bench("required").REQUIRED:
+            if one.task in benchmark.tasks:
+                assert {one.above, *one.below} <= set(benchmark.task(one.task, [2]).peers)
 
 
 @needs_gcc
@@ -88,6 +137,10 @@ def test_limits_compile_and_count():
         ("dense_tasks", "A", "ebp"),
         ("dense_tasks", "A", "sklearn"),
         ("dense_tasks", "A", "ebp-sdlm"),
+        ("dense_tasks", "A", "ebp-sdlm-unit"),
+        ("dense_tasks", "A", "ebp-momentum"),
+        ("dense_tasks", "A", "ebp-decay"),
+        ("dense_tasks", "D", "torch-256"),
         ("lenet_tasks", "F", "ebp"),
         ("lenet_tasks", "G", "ebp"),
         ("lenet_tasks", "H", "ebp"),
@@ -105,6 +158,22 @@ def test_check_refuses_a_rate_wrong_by_a_thousandth(bench, monkeypatch, tasks, l
         wrong = task.reference(problem, method)
     with pytest.raises(driver.WrongAnswer, match=name):
         driver.check(task, {name: wrong})
+
+
+@pytest.mark.parametrize("method", ["sdlm, one rate a unit", "momentum", "weight decay", "mini-batch"])
+def test_each_method_is_told_from_plain_descent(bench, method):
+    task = bench("dense_tasks").TASKS["B"]
+    problem, difference = task.problem_to_check(), bench("common").relative_difference
+    start = bench("common").initial_parameters(problem)
+    plain, other = task.reference(problem), task.reference(problem, method)
+    assert difference(other, plain, start) > 3 * task.tolerance
+
+
+def test_pytorch_trains_mini_batches(bench):
+    pytest.importorskip("torch", reason="PyTorch is not installed")
+    done = run("online.py", "--check", "--tasks", "D", "--peers", "torch", "--engines", "", "--rules", "")
+    assert done.returncode == 0, done.stderr
+    assert "torch-256" in done.stdout
 
 
 def test_check_refuses_weights_that_are_not_finite(bench):
@@ -248,6 +317,14 @@ def test_check_refuses_a_fit_that_is_stuck_or_misreported(bench):
 @pytest.mark.parametrize("arguments", [["--tasks", "X"], ["--peers", "nobody"], ["--repeats", "0"]])
 def test_unknown_choices_are_named(script, arguments):
     done = run(script, *arguments)
+    assert done.returncode == 2
+    assert arguments[0] in done.stderr
+    assert arguments[1] in done.stderr
+
+
+@pytest.mark.parametrize("arguments", [["--threads", "2"], ["--engines", "fast"], ["--rules", "adam"]])
+def test_unknown_variants_are_named(arguments):
+    done = run("online.py", *arguments)
     assert done.returncode == 2
     assert arguments[0] in done.stderr
     assert arguments[1] in done.stderr
