@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import ctypes
 import importlib
 import os
@@ -229,6 +230,17 @@ def pin(*cpus: int) -> bool:
         print(f"not pinned to CPU {names} ({reason}); expect noisier ratios", file=sys.stderr)
         return False
     return True
+
+
+def integers(text: str) -> list[int]:
+    """Of a comma-separated option."""
+    return [int(part) for part in text.split(",")]
+
+
+def add_cpus(parser: argparse.ArgumentParser) -> None:
+    """The option that names the CPUs, in all benchmarks."""
+    what = "the CPUs everything runs on, one a thread (default: 0)"
+    parser.add_argument("--cpus", "--cpu", type=integers, default=[0], metavar="N,...", help=what)
 
 
 GCC_FLAGS = ("-O3", "-march=native", "-mprefer-vector-width=512")

@@ -196,9 +196,8 @@ def parse(benchmark: Benchmark, arguments=None) -> argparse.Namespace:
         parser.add_argument(f"--{option}", default=",".join(names), help=what)
     if benchmark.threaded:
         what = "numbers of threads, such as 1,2; one thread is always timed"
-        parser.add_argument("--threads", type=_integers, default=[1], metavar="N,...", help=what)
-    what = "the CPUs everything runs on, one a thread (default: 0)"
-    parser.add_argument("--cpus", "--cpu", type=_integers, default=[0], metavar="N,...", help=what)
+        parser.add_argument("--threads", type=common.integers, default=[1], metavar="N,...", help=what)
+    common.add_cpus(parser)
     parser.add_argument("--repeats", type=int, help="rounds (default: 7, with --quick 3)")
     parser.add_argument("--quick", action="store_true", help="fewer and shorter repeats, for a first look")
     parser.add_argument("--check", action="store_true", help="only compare the answers with the right ones")
@@ -224,10 +223,6 @@ def parse(benchmark: Benchmark, arguments=None) -> argparse.Namespace:
     peers = [peer for selected in others for peer in selection[selected]]
     options.names = [*options.own, *benchmark.names(peers, options.threads)]
     return options
-
-
-def _integers(text: str) -> list[int]:
-    return [int(part) for part in text.split(",")]
 
 
 def _chosen(parser: argparse.ArgumentParser, option: str, given: str, known: Mapping) -> list[str]:

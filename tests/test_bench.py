@@ -120,15 +120,54 @@ def test_quick_run_of_the_lenets_compares_only_where_peers_compete(tmp_path):
 
 
 @needs_gcc
-def test_limits_compile_and_count():
-    done = subprocess.run(
-        [sys.executable, "-c", "import limits; print(limits.Limits().bandwidth(16384)[0] > 0)"],
-        capture_output=True,
-        text=True,
-        cwd=BENCH,
-        timeout=60,
-    )
-    assert done.stdout.strip() == "True", done.stderr
+def test_limits_name_what_binds_each_task(tmp_path):
+    file = tmp_path / "limits.json"
+    done = run("limits.py", "--tasks", "AF", "--rounds", 1, "--json", file)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(file.read_text())
+    assert set(found["operations"]) == {"multiply-adds", "sgemm, forward", "sgemm, update"}
+    assert set(found["tasks"]) == {"A", "F"}
+    assert set(found["tasks"]["A"]["speeds"]) == {"ebp-streaming", "ebp-blocked"}
+    assert set(found["tasks"]["F"]["speeds"]) == {"ebp"}
+    for task in found["tasks"].values():
+        best = task["best"]
+        limits = task["limits"][best["engine"]]
+        assert limits[best["binds"]] == min(limits.values())
+        speed = task["speeds"][best["name"]]["median"]
+        assert best["share"]["median"] == pytest.approx(speed / limits[best["binds"]])
+    assert "| A 16-16-2 " in done.stdout
+
+
+def test_ceilings_count_by_hand(bench):
+    """784-300-10 with 4 bytes a weight: 940,800 of the first layer, 12,000 above."""
+    ceilings = bench("ceilings")
+    task = ceilings.TASKS["D"]
+    found = ceilings.ceilings(task, flops=1e12, chain=1e-9, read=1e11, update=2e11)
+    assert task.operations == 4 * 784 * 300 + 6 * 300 * 10
+    assert found["streaming"]["arithmetic"] == pytest.approx(1e12 / task.operations)
+    assert found["streaming"]["bandwidth"] == pytest.approx(2e11 / (2 * 952_800))
+    block = (940_800 / 1e11 + 2 * 940_800 / 2e11) / 128
+    assert found["blocked"]["bandwidth"] == pytest.approx(1 / (block + 2 * 12_000 / 2e11))
+    assert found["blocked"]["latency"] == pytest.approx(1e9 / (2 * 23 + 1 + 2))
+
+
+def test_shares_are_formed_within_rounds(bench):
+    limits = [
+        {"streaming": {"arithmetic": a, "bandwidth": 10.0}, "blocked": {"arithmetic": a, "bandwidth": 99.0}}
+        for a in (20.0, 40.0, 40.0)
+    ]
+    speeds = {"ebp-streaming": [5.0, 9.0, 6.0], "ebp-blocked": [10.0, 30.0, 10.0]}
+    best = bench("ceilings").shares(limits, speeds)["best"]
+    assert (best["engine"], best["binds"]) == ("blocked", "arithmetic")
+    assert best["share"] == {"median": 0.5, "min": 0.25, "max": 0.75}
+
+
+@pytest.mark.parametrize(
+    ("n_bytes", "level"), [(48 * 1024, "L1"), (48 * 1024 + 1, "L2"), (5 << 20, "memory")]
+)
+def test_cache_that_holds_the_weights(bench, n_bytes, level):
+    caches = {"L1 data": "48K", "L1 instruction": "64K", "L2": "4M"}
+    assert bench("machine").level_of(n_bytes, caches) == level
 
 
 @pytest.mark.parametrize(
