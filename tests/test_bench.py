@@ -6,23 +6,12 @@ import json
 import os
 import re
 import shutil
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
-
-BENCH = Path(__file__).parents[1] / "bench"
+from bench_scripts import run
 
 needs_gcc = pytest.mark.skipif(shutil.which("gcc") is None, reason="the plain C peer needs gcc")
-
-
-def run(script, *arguments, **environment):
-    """The finished process of a benchmark script, its output as text."""
-    command = [sys.executable, str(BENCH / script), *map(str, arguments)]
-    environment = {**os.environ, **environment}
-    return subprocess.run(command, capture_output=True, text=True, timeout=280, env=environment)
 
 
 def test_ebp_passes_the_check_on_every_task():
