@@ -20,7 +20,7 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -118,26 +118,32 @@ class Limits:
 # Two cores
 
 
-def _busy(cpu: int, kind: str, ready, stop) -> None:
-    """Do what is measured on another CPU until told to stop."""
+def _busy(cpu: int, kind: str, ready, go, stop) -> None:
+    """On another CPU, do what is measured whenever `go` is set, until told to stop."""
     common.pin(cpu)
     loop = compute_loops(Limits())[kind]
     ready.set()
     while not stop.is_set():
-        loop.rate()
+        if go.wait(SECONDS):
+            loop.rate()
 
 
 @contextmanager
-def neighbour(cpu: int, kind: str):
-    """While it lasts, another process does the same on `cpu`."""
+def neighbour(cpu: int, kind: str) -> Iterator[Callable[[bool], None]]:
+    """A process that does the same on `cpu`; gives the function that sets it to work or to rest."""
     spawn = multiprocessing.get_context("spawn")
-    ready, stop = spawn.Event(), spawn.Event()
-    process = spawn.Process(target=_busy, args=(cpu, kind, ready, stop))
+    ready, go, stop = spawn.Event(), spawn.Event(), spawn.Event()
+    process = spawn.Process(target=_busy, args=(cpu, kind, ready, go, stop))
     process.start()
+
+    def work(busy: bool) -> None:
+        go.set() if busy else go.clear()
+        time.sleep(3 * SECONDS)  # until it has noticed and ended what it was at
+
     try:
         if not ready.wait(60):
             raise RuntimeError(f"no process on CPU {cpu}")
-        yield
+        yield work
     finally:
         stop.set()
         process.join()
@@ -153,12 +159,12 @@ def two_cores(loops: dict[str, Loop], cpu: int) -> dict[str, dict]:
     """What two cores do at once, in units of what one does alone; 1 if both are one core."""
     found = {}
     for kind, loop in loops.items():
-        alone, both = [], []
-        for _ in range(ROUNDS):
-            alone.append(loop.rate())
-            with neighbour(cpu, kind):
-                both.append(2 * loop.rate())
-        found[kind] = report.ratio(both, alone)
+        rates: dict[bool, list[float]] = {False: [], True: []}
+        with neighbour(cpu, kind) as work:
+            for busy in [False, True] * ROUNDS:
+                work(busy)
+                rates[busy].append(loop.rate())
+        found[kind] = report.ratio([2 * rate for rate in rates[True]], rates[False])
     return found
 
 

@@ -274,7 +274,7 @@ def parse(arguments=None) -> argparse.Namespace:
     parser.add_argument("--full", action="store_true", help="more sizes, more rounds, a larger file")
     parser.add_argument("--largest", type=float, default=1e7, help="parameters (default: %(default)g)")
     parser.add_argument("--rows", type=int, help="of the file (default: 131,072; with --full 524,288)")
-    parser.add_argument("--rounds", type=int, help="(default: 3, with --full 7)")
+    parser.add_argument("--rounds", type=int, help="(default: 5, with --full 7)")
     parser.add_argument("--seconds", type=float, default=0.05, help="a measurement (default: %(default)s)")
     common.add_cpus(parser)
     parser.add_argument("--folder", type=Path, help="for the file of data, 0.4 GB; with --full 1.6 GB")
@@ -283,7 +283,7 @@ def parse(arguments=None) -> argparse.Namespace:
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
     options = parser.parse_args(arguments)
     options.rows = options.rows or (524_288 if options.full else 131_072)
-    options.rounds = options.rounds or (7 if options.full else 3)
+    options.rounds = options.rounds or (7 if options.full else 5)
     options.per_decade = 5 if options.full else 2
     if options.rows < ROWS:
         parser.error(f"--rows must be at least {ROWS}; got {options.rows}")

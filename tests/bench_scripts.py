@@ -6,6 +6,10 @@ import sys
 from pathlib import Path
 
 BENCH = Path(__file__).parents[1] / "bench"
+# Two CPUs that tests may run on, or one.
+CPUS = (
+    [str(cpu) for cpu in sorted(os.sched_getaffinity(0))[:2]] if hasattr(os, "sched_getaffinity") else ["0"]
+)
 PNG = b"\x89PNG\r\n"
 
 

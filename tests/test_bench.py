@@ -3,13 +3,12 @@
 import dataclasses
 import importlib.util
 import json
-import os
 import re
 import shutil
 
 import numpy as np
 import pytest
-from bench_scripts import run
+from bench_scripts import CPUS, run
 
 needs_gcc = pytest.mark.skipif(shutil.which("gcc") is None, reason="the plain C peer needs gcc")
 
@@ -52,14 +51,13 @@ def test_quick_run_writes_ratios_and_machine_facts(tmp_path):
     assert re.search(r"A JAX +\| at least 4 +\| - +\| not measured", table.read_text())
 
 
-@pytest.mark.skipif(
-    not hasattr(os, "sched_getaffinity") or len(os.sched_getaffinity(0)) < 2, reason="needs two CPUs"
-)
+@pytest.mark.skipif(len(CPUS) < 2, reason="needs two CPUs")
 def test_quick_run_with_two_threads_compares_them_with_one(tmp_path):
     file = tmp_path / "online.json"
-    cpus = ",".join(map(str, sorted(os.sched_getaffinity(0))[:2]))
-    arguments = ["--engines", "streaming", "--rules", "", "--threads", "1,2", "--cpus", cpus, "--json", file]
-    done = run("online.py", "--tasks", "B", "--peers", "", "--quick", "--repeats", 1, *arguments)
+    arguments = ["--engines", "streaming", "--rules", "", "--threads", "1,2", "--cpus", ",".join(CPUS)]
+    done = run(
+        "online.py", "--tasks", "B", "--peers", "", "--quick", "--repeats", 1, "--json", file, *arguments
+    )
     assert done.returncode == 0, done.stderr
     task = json.loads(file.read_text())["tasks"]["B"]
     assert set(task["differences"]) == {"ebp", "ebp-2t", "ebp-streaming", "ebp-streaming-2t"}
@@ -111,11 +109,13 @@ def test_quick_run_of_the_lenets_compares_only_where_peers_compete(tmp_path):
 @needs_gcc
 def test_limits_name_what_binds_each_task(tmp_path):
     file = tmp_path / "limits.json"
-    done = run("limits.py", "--tasks", "AF", "--rounds", 1, "--json", file)
+    done = run("limits.py", "--tasks", "AF", "--rounds", 1, "--cpus", ",".join(CPUS), "--json", file)
     assert done.returncode == 0, done.stderr
     found = json.loads(file.read_text())
     assert set(found["operations"]) == {"multiply-adds", "sgemm, forward", "sgemm, update"}
     assert set(found["tasks"]) == {"A", "F"}
+    assert ("two_cores" in found) == (len(CPUS) > 1)
+    assert all(ratio["min"] > 0 for ratio in found.get("two_cores", {}).values())
     assert set(found["tasks"]["A"]["speeds"]) == {"ebp-streaming", "ebp-blocked"}
     assert set(found["tasks"]["F"]["speeds"]) == {"ebp"}
     for task in found["tasks"].values():
