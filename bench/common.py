@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import ctypes
 import importlib
 import os
@@ -10,7 +11,7 @@ import subprocess
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -23,10 +24,14 @@ ONE_THREAD = {
     "NUMBA_NUM_THREADS": "1",
     "JAX_PLATFORMS": "cpu",
     "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false",
+    "OMP_WAIT_POLICY": "ACTIVE",  # threads that a peer asks for itself wait without giving up their core
 }
 
 SDLM_MU = 0.02
 SDLM_RATE = 5e-4
+MOMENTUM = 0.9
+WEIGHT_DECAY = 0.01
+MINI_BATCH = 256
 
 
 @dataclass
@@ -72,18 +77,29 @@ class Peer:
     """One way to do a task.
 
     `builder` is "module:function" in peers/, a function from the task's problem to Work. `compiled`: a whole
-    online pass runs outside Python. `method` tells `OnlineTask.reference` what is computed.
+    online pass runs outside Python. `method` tells `OnlineTask.reference` what is computed. `options` are
+    further arguments of the builder.
     """
 
     builder: str
     description: str
     compiled: bool = True
     method: str = "sgd"
+    options: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def threads(self) -> int:
+        return int(self.options.get("threads", 1))
+
+    def on(self, threads: int) -> Peer:
+        """The same with so many threads, for a builder that takes them."""
+        options = {**self.options, "threads": threads}
+        return replace(self, options=options, description=f"{self.description}, {threads} threads")
 
     def build(self, problem) -> Work:
         """Set up the work; ImportError where the library is absent."""
         module, function = self.builder.split(":")
-        return getattr(importlib.import_module(f"peers.{module}"), function)(problem)
+        return getattr(importlib.import_module(f"peers.{module}"), function)(problem, **self.options)
 
 
 class WrongAnswer(Exception):
@@ -205,14 +221,26 @@ def relative_difference(found, expected, start) -> float:
 # Processes and C
 
 
-def pin(cpu: int) -> bool:
-    """Keep this process, and those it starts, on one CPU; False with a message where that is impossible."""
+def pin(*cpus: int) -> bool:
+    """Keep this process, and those it starts, on these CPUs; False, with a message, if that fails."""
     try:
-        os.sched_setaffinity(0, {cpu})
+        os.sched_setaffinity(0, cpus)
     except (AttributeError, OSError, ValueError) as reason:
-        print(f"not pinned to CPU {cpu} ({reason}); expect noisier ratios", file=sys.stderr)
+        names = ",".join(map(str, cpus))
+        print(f"not pinned to CPU {names} ({reason}); expect noisier ratios", file=sys.stderr)
         return False
     return True
+
+
+def integers(text: str) -> list[int]:
+    """Of a comma-separated option."""
+    return [int(part) for part in text.split(",")]
+
+
+def add_cpus(parser: argparse.ArgumentParser) -> None:
+    """The option that names the CPUs, in all benchmarks."""
+    what = "the CPUs everything runs on, one a thread (default: 0)"
+    parser.add_argument("--cpus", "--cpu", type=integers, default=[0], metavar="N,...", help=what)
 
 
 GCC_FLAGS = ("-O3", "-march=native", "-mprefer-vector-width=512")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-from common import SDLM_MU, SDLM_RATE, OnlineTask, Problem, aligned
-from peers import DENSE
+from common import MINI_BATCH, MOMENTUM, SDLM_MU, SDLM_RATE, WEIGHT_DECAY, OnlineTask, Peer, Problem, aligned
+from peers import DENSE, MINI_BATCH_SGD
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,34 +39,37 @@ class DenseTask(OnlineTask):
         )
 
     def reference(self, problem: Problem, method: str = "sgd") -> list[np.ndarray]:
-        """`method` is "sgd", "sgd, linear output" (scikit-learn's regressor) or "sdlm" (frozen rates)."""
-        linear_output = method == "sgd, linear output"
-        weights = [w.astype(float) for w in problem.weights]
-        biases = [b.astype(float) for b in problem.biases]
-        rates = [(problem.rate, problem.rate)] * len(weights)
-        if method == "sdlm":
-            curvature = _mean_curvature(problem, weights, biases)
-            rates = [tuple(SDLM_RATE / (h + SDLM_MU) for h in pair) for pair in curvature]
-        for x, t in zip(problem.inputs.astype(float), problem.targets.astype(float), strict=True):
-            outputs = _forward(weights, biases, x, linear_output)
-            error = outputs[-1] - t
-            delta = error if linear_output else error * (1 - outputs[-1] ** 2)
-            for layer in reversed(range(len(weights))):
-                below = (weights[layer].T @ delta) * (1 - outputs[layer] ** 2)
-                weights[layer] -= rates[layer][0] * np.outer(delta, outputs[layer])
-                biases[layer] -= rates[layer][1] * delta
-                delta = below
-        return [p for pair in zip(weights, biases, strict=True) for p in pair]
+        how = METHODS[method]
+        start = zip(problem.weights, problem.biases, strict=True)
+        parameters = [[w.astype(float), b.astype(float)] for w, b in start]
+        changes = [[np.zeros_like(p) for p in pair] for pair in parameters]
+        rates = how.rates(problem, parameters)
+        inputs, targets = problem.inputs.astype(float), problem.targets.astype(float)
+        for first in range(0, len(inputs), how.batch):
+            rows = slice(first, first + how.batch)
+            gradients = _gradients(parameters, inputs[rows], targets[rows], how.linear_output)
+            for pair, change, gradient, rate in zip(parameters, changes, gradients, rates, strict=True):
+                gradient[0] += how.weight_decay * pair[0]
+                for k in range(2):
+                    change[k] = how.momentum * change[k] - rate[k] * gradient[k]
+                    pair[k] += change[k]
+        return [p for pair in parameters for p in pair]
 
 
-def _task(layers: tuple[int, ...], rate: float, compiled_rows: int, interpreted_rows: int) -> DenseTask:
+def _task(
+    layers: tuple[int, ...],
+    rate: float,
+    compiled_rows: int,
+    interpreted_rows: int,
+    peers: Mapping[str, Peer] = DENSE,
+) -> DenseTask:
     return DenseTask(
         label="-".join(map(str, layers)),
         layers=layers,
         rate=rate,
         compiled_rows=compiled_rows,
         interpreted_rows=interpreted_rows,
-        peers=DENSE,
+        peers=peers,
     )
 
 
@@ -73,34 +77,77 @@ TASKS = {
     "A": _task((16, 16, 2), 0.01, 20_000, 2_000),
     "B": _task((64, 32, 10), 0.01, 20_000, 2_000),
     "C": _task((784, 30, 10), 0.001, 8_000, 2_000),
-    "D": _task((784, 300, 10), 0.001, 2_000, 1_000),
+    "D": _task((784, 300, 10), 0.001, 8 * MINI_BATCH, 1_000, {**DENSE, **MINI_BATCH_SGD}),
     "E": _task((784, 500, 300, 10), 0.001, 1_000, 500),
 }
 
 
-# The definition in float64, one sample at a time.
+# The definition in float64.
 
 
-def _forward(weights, biases, x, linear_output):
-    """Outputs of every level, input first."""
+@dataclass(frozen=True)
+class Method:
+    """What is computed; `curvature` is that of SDLM, of every "weight" or "unit"."""
+
+    linear_output: bool = False
+    curvature: str | None = None
+    momentum: float = 0.0
+    weight_decay: float = 0.0
+    batch: int = 1
+
+    def rates(self, problem, parameters):
+        """Of weights and biases, layer by layer; frozen for a pass."""
+        if self.curvature is None:
+            return [(problem.rate, problem.rate)] * len(parameters)
+        curvature = _mean_curvature(problem, parameters)
+        if self.curvature == "unit":
+            means = [np.hstack([w, b[:, None]]).mean(axis=1) for w, b in curvature]
+            curvature = [(mean[:, None], mean) for mean in means]
+        return [tuple(SDLM_RATE / (h + SDLM_MU) for h in pair) for pair in curvature]
+
+
+METHODS = {
+    "sgd": Method(),
+    "sgd, linear output": Method(linear_output=True),  # scikit-learn's regressor
+    "sdlm": Method(curvature="weight"),
+    "sdlm, one rate a unit": Method(curvature="unit"),
+    "momentum": Method(momentum=MOMENTUM),
+    "weight decay": Method(weight_decay=WEIGHT_DECAY),
+    "mini-batch": Method(batch=MINI_BATCH),
+}
+
+
+def _forward(parameters, x, linear_output):
+    """Outputs (rows, units) of every level, inputs first."""
     outputs = [x]
-    for w, b in zip(weights, biases, strict=True):
-        outputs.append(np.tanh(w @ outputs[-1] + b))
+    for w, b in parameters:
+        outputs.append(np.tanh(outputs[-1] @ w.T + b))
     if linear_output:
-        outputs[-1] = weights[-1] @ outputs[-2] + biases[-1]
+        outputs[-1] = outputs[-2] @ parameters[-1][0].T + parameters[-1][1]
     return outputs
 
 
-def _mean_curvature(problem, weights, biases):
+def _gradients(parameters, x, target, linear_output):
+    """[weights, biases] of every layer, summed over the rows."""
+    outputs = _forward(parameters, x, linear_output)
+    error = outputs[-1] - target
+    delta = error if linear_output else error * (1 - outputs[-1] ** 2)
+    gradients = []
+    for (w, _), below in zip(reversed(parameters), reversed(outputs[:-1]), strict=True):
+        gradients.insert(0, [delta.T @ below, delta.sum(axis=0)])
+        delta = (delta @ w) * (1 - below**2)
+    return gradients
+
+
+def _mean_curvature(problem, parameters):
     """Mean of the diagonal Gauss-Newton back-propagation, paper equations (54)-(56)."""
     rows = problem.hessian_samples
-    curvature = [[np.zeros_like(w), np.zeros_like(b)] for w, b in zip(weights, biases, strict=True)]
-    for x in problem.inputs[:rows].astype(float):
-        outputs = _forward(weights, biases, x, linear_output=False)
-        below = np.ones(len(outputs[-1]))
-        for layer in reversed(range(len(weights))):
-            total = below * (1 - outputs[layer + 1] ** 2) ** 2
-            curvature[layer][0] += np.outer(total, outputs[layer] ** 2) / rows
-            curvature[layer][1] += total / rows
-            below = (weights[layer] ** 2).T @ total
+    outputs = _forward(parameters, problem.inputs[:rows].astype(float), linear_output=False)
+    below, curvature = np.ones_like(outputs[-1]), []
+    for (w, _), inputs, y in zip(
+        reversed(parameters), reversed(outputs[:-1]), reversed(outputs), strict=False
+    ):
+        total = below * (1 - y**2) ** 2
+        curvature.insert(0, [total.T @ inputs**2 / rows, total.mean(axis=0)])
+        below = total @ w**2
     return curvature

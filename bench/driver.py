@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import argparse
 import concurrent.futures
+import dataclasses
 import json
 import multiprocessing
 import os
 import sys
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import common
 import machine
 import report
+import required
 import worker
 from common import Task, WrongAnswer
 
@@ -25,6 +27,8 @@ SECONDS, QUICK_SECONDS = 0.2, 0.03
 class Benchmark:
     """What is compared with what: `own` is always measured, `selection` is what the command line names.
 
+    `variants` are further contestants of our own, by the option that names them and by its values. Those in
+    `threaded` can be timed with more threads too; their names then end in the number.
     A task's key begins with the letter that selects it; a letter may select several. `unit` is "samples/s"
     or, for tasks that are done as a whole, "ms". `difference` words what the check of the answers measures.
     `extra(contest, result, options)` measures what is no row of the table.
@@ -35,6 +39,8 @@ class Benchmark:
     tasks: Mapping[str, Task]
     own: tuple[str, ...]
     selection: Mapping[str, list[str]]
+    variants: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    threaded: tuple[str, ...] = ()
     unit: str = "samples/s"
     difference: str = "float64 descent, in units of the change"
     extra: Callable | None = None
@@ -43,12 +49,35 @@ class Benchmark:
     def letters(self) -> str:
         return "".join(dict.fromkeys(key[0] for key in self.tasks))
 
+    def names(self, chosen: list[str], threads: list[int]) -> list[str]:
+        """The chosen contestants, each followed by itself with more threads."""
+        return [
+            threaded_name(name, n)
+            for name in chosen
+            for n in [1, *(threads if name in self.threaded else [])]
+        ]
+
+    def task(self, key: str, threads: list[int]) -> Task:
+        """A task whose peers come with more threads too."""
+        task = self.tasks[key]
+        more = {
+            threaded_name(name, n): peer.on(n)
+            for name, peer in task.peers.items()
+            for n in (threads if name in self.threaded else [])
+        }
+        return dataclasses.replace(task, peers={**task.peers, **more})
+
+
+def threaded_name(name: str, threads: int) -> str:
+    """Of a contestant with so many threads, such as "ebp-2t"."""
+    return name if threads == 1 else f"{name}-{threads}t"
+
 
 class Contest:
     """Each peer in a process of its own; one that fails is dropped with a message and the rest go on."""
 
-    def __init__(self, own: tuple[str, ...]):
-        self.own, self.failed = own, False
+    def __init__(self, own: Sequence[str], cpus: list[int]):
+        self.own, self.cpus, self.failed = own, cpus, False
         self.dropped: dict[str, str] = {}  # name: reason
         self._processes: dict[str, concurrent.futures.ProcessPoolExecutor] = {}
 
@@ -96,7 +125,7 @@ def check(task: Task, answers: Mapping) -> dict[str, float]:
 
 def answers(contest: Contest, names: list[str], task: Task) -> dict:
     """What each peer computes on the problem that is checked."""
-    return contest.ask_all(names, worker.answer, lambda name: (task, name))
+    return contest.ask_all(names, worker.answer, lambda name: (task, name, contest.cpus))
 
 
 def measure(
@@ -106,7 +135,7 @@ def measure(
 
     A round times every peer once, so that a ratio within it compares runs close in time.
     """
-    contest.ask_all(names, worker.prepare, lambda name: (task, name, seconds))
+    contest.ask_all(names, worker.prepare, lambda name: (task, name, contest.cpus, seconds))
     rounds = [contest.ask_all(names, worker.measure, lambda name: ()) for _ in range(repeats)]
     kept = [name for name in names if all(name in answers for answers in rounds)]
     share = min((answers[name][1] for answers in rounds for name in kept), default=1.0)
@@ -115,12 +144,13 @@ def measure(
 
 def _run_task(contest: Contest, result: dict, options, key: str, benchmark: Benchmark) -> None:
     """Check, and unless only that is asked for, time one task; the result takes what was found."""
-    task, settings = benchmark.tasks[key], result["settings"]
+    task, settings = benchmark.task(key, options.threads), result["settings"]
     names = [name for name in options.names if name in task.peers]
     computed = answers(contest, names, task)
     found = {"label": task.label, **task.facts(), "differences": check(task, computed)}
     found["figures"] = {name: task.figures(answer) for name, answer in computed.items()}
     found["by"] = {name: task.peers[name].description for name in computed}
+    found["threads"] = {name: task.peers[name].threads for name in computed}
     print(f"{key} differs from {benchmark.difference}: ", end="")
     print(", ".join(f"{n} {d:.1e}" for n, d in found["differences"].items()), flush=True)
     if not options.check:
@@ -136,8 +166,9 @@ def run_tasks(contest: Contest, benchmark: Benchmark, options) -> dict:
         "title": benchmark.title,
         "unit": benchmark.unit,
         "machine": {**machine.facts(), "core": contest.ask(benchmark.own[0], worker.core)},
-        "settings": {"cpu": options.cpu, "repeats": options.repeats, "seconds": seconds},
-        "own": list(benchmark.own),
+        "settings": {"cpus": options.cpus, "repeats": options.repeats, "seconds": seconds},
+        "own": contest.own,
+        "leading": benchmark.names(list(benchmark.own), options.threads),
         "tasks": {},
         "least_core_share": 1.0,
     }
@@ -160,33 +191,53 @@ def parse(benchmark: Benchmark, arguments=None) -> argparse.Namespace:
     )
     parser.add_argument("--tasks", default=letters, help="letters of the tasks (default: %(default)s)")
     parser.add_argument("--peers", default=",".join(selection), help="comma-separated (default: %(default)s)")
-    parser.add_argument(
-        "--cpu", type=int, default=0, help="the CPU everything runs on (default: %(default)s)"
-    )
+    for option, names in benchmark.variants.items():
+        what = f"further {option} of ebp (default: %(default)s)"
+        parser.add_argument(f"--{option}", default=",".join(names), help=what)
+    if benchmark.threaded:
+        what = "numbers of threads, such as 1,2; one thread is always timed"
+        parser.add_argument("--threads", type=common.integers, default=[1], metavar="N,...", help=what)
+    common.add_cpus(parser)
     parser.add_argument("--repeats", type=int, help="rounds (default: 7, with --quick 3)")
     parser.add_argument("--quick", action="store_true", help="fewer and shorter repeats, for a first look")
     parser.add_argument("--check", action="store_true", help="only compare the answers with the right ones")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write everything measured")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the report")
     options = parser.parse_args(arguments)
-    options.peers = [name for name in options.peers.split(",") if name]
     if unknown := [letter for letter in options.tasks if letter not in letters]:
         parser.error(f"--tasks takes letters of {letters}; got {''.join(unknown)}")
-    if unknown := [name for name in options.peers if name not in selection]:
-        parser.error(f"--peers takes names of {','.join(selection)}; got {','.join(unknown)}")
+    own = list(benchmark.own)
+    for option, names in benchmark.variants.items():
+        own += [names[name] for name in _chosen(parser, option, getattr(options, option), names)]
+    others = _chosen(parser, "peers", options.peers, selection)
+    options.threads = sorted({*getattr(options, "threads", [])} - {1})
+    if options.threads and not 1 < options.threads[0] <= options.threads[-1] <= len(options.cpus):
+        parser.error(
+            f"--threads takes numbers from 1 to that of --cpus; got {options.threads}, {options.cpus}"
+        )
     if options.repeats is None:
         options.repeats = 3 if options.quick else 7
     if options.repeats < 1:
         parser.error(f"--repeats must be at least 1; got {options.repeats}")
-    options.names = [*benchmark.own, *(peer for selected in options.peers for peer in selection[selected])]
+    options.own = benchmark.names(own, options.threads)
+    peers = [peer for selected in others for peer in selection[selected]]
+    options.names = [*options.own, *benchmark.names(peers, options.threads)]
     return options
+
+
+def _chosen(parser: argparse.ArgumentParser, option: str, given: str, known: Mapping) -> list[str]:
+    """The names that a comma-separated option gives."""
+    names = [name for name in given.split(",") if name]
+    if unknown := [name for name in names if name not in known]:
+        parser.error(f"--{option} takes names of {','.join(known)}; got {','.join(unknown)}")
+    return names
 
 
 def main(benchmark: Benchmark, arguments=None) -> int:
     options = parse(benchmark, arguments)
     os.environ.update(common.ONE_THREAD)
-    common.pin(options.cpu)
-    contest = Contest(benchmark.own)
+    common.pin(options.cpus[0])
+    contest = Contest(options.own, options.cpus)
     try:
         result = run_tasks(contest, benchmark, options)
     except WrongAnswer as reason:
@@ -196,9 +247,10 @@ def main(benchmark: Benchmark, arguments=None) -> int:
         contest.close()
     if not options.check:
         report.summarise(result)
-        print("\n" + report.text(result))
+        text = report.text(result) + required.text([result])
+        print("\n" + text)
         if options.markdown:
-            options.markdown.write_text(report.text(result))
+            options.markdown.write_text(text)
     if options.json:
         options.json.write_text(json.dumps(result, indent=1) + "\n")
     return int(contest.failed)

@@ -1,6 +1,6 @@
-"""Samples per second of pure online training of LeNets: ebp and its competitors, in one run on one core.
+"""Samples per second of online training of LeNets: ebp and its competitors, in one run on the same cores.
 
-    python bench/lenet.py --tasks FGH --peers jax,torch,c --cpu 0 --json out.json
+    python bench/lenet.py --tasks FGH --peers jax,torch,c --cpus 0 --json out.json
 
 Task F: images of 32 x 32, 5x5 convolution to 6 maps, 2x2 maximum, 5x5 convolution to 16 maps (all connected),
 2x2 maximum, 120-84-10; tanh, half squared error, float32, constant rate, no momentum, samples in order,
@@ -20,6 +20,7 @@ BENCHMARK = driver.Benchmark(
     description=__doc__,
     tasks=TASKS,
     own=("ebp",),
+    threaded=("ebp",),
     selection={"jax": ["jax", "jax-grad"], "torch": ["torch"], "c": ["c"]},
 )
 

@@ -1,4 +1,5 @@
-/* The ceilings of one core: fused multiply-adds, reading, and reading with writing back.
+/* The ceilings of one core: fused multiply-adds side by side and one after the other, reading, and reading with
+ * writing back.
  *
  * Vector types of the compiler, as wide as the CPU has them; compile with -O3 -march=native and without
  * -ffast-math, which could drop work whose result is predictable.
@@ -37,6 +38,15 @@ double limits_fma(long steps, float factor, float* result) {
     for (int k = 0; k < CHAINS; k++) sums[k] = sums[k] * scale + shift;
   *result = sum_of(sums, CHAINS);
   return 2.0 * LANES * CHAINS * (double)steps;
+}
+
+/* `steps` steps of 100 multiply-adds, each of which waits for the one before. */
+void limits_chain(long steps, float factor, float* result) {
+  vec sum = factor - (vec){0}, scale = sum, shift = sum;
+  for (long s = 0; s < steps; s++)
+#pragma GCC unroll 100
+    for (int k = 0; k < 100; k++) sum = sum * scale + shift;
+  *result = sum_of(&sum, 1);
 }
 
 /* Sum p[0..count) `passes` times; count is a multiple of STRIDE * LANES, p on a 64-byte boundary. */

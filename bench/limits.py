@@ -1,11 +1,13 @@
-"""Ceilings of one core, and the samples per second they allow on tasks A-H.
+"""Ceilings of one core, the samples per second they allow on tasks A-H, and the share ebp reaches.
 
-    python bench/limits.py --cpu 0 --json limits.json
+    python bench/limits.py --cpus 0 --json limits.json
+    python bench/limits.py --cpus 0,1          # and what a second core adds
 
-Measures fused multiply-adds on registers, and bandwidth for working sets of 16 KB to 64 MB. For each task the
-smallest traffic of online training follows: the forward pass reads every weight once and the update reads and
-writes it once ("two sweeps"), or, where the update of one sample is joined with the forward pass of the next,
-one sweep reads and writes it. Latency, tanh and the inputs come on top, so the small tasks stay far below.
+Measures fused multiply-adds on registers, side by side and in a chain, the products of matrices that a block
+of 128 samples needs on 784-300 (SciPy's BLAS), and bandwidth for working sets of 16 KB to 64 MB. A round
+measures everything once, one after the other, ebp too; shares are formed within it. See `ceilings.py` for the
+ceilings of a task. Two CPUs of a virtual machine may be one core: with two, the report shows what both reach
+at once, which bounds every ratio of two threads to one.
 """
 
 from __future__ import annotations
@@ -13,121 +15,244 @@ from __future__ import annotations
 import argparse
 import ctypes
 import json
-import statistics
+import multiprocessing
+import os
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import common
-import dense_tasks
-import lenet_tasks
 import machine
 import numpy as np
-from common import OnlineTask
-
-TASKS = {**dense_tasks.TASKS, **lenet_tasks.TASKS}
+import report
+from ceilings import TASKS, ceilings, contestants, shares
+from tqdm import tqdm
 
 SOURCE = Path(__file__).with_name("limits.c")
 SETS_KB = [16, 32, 64, 128, 256, 512, 768, 1024, 2048, 4096, 8192, 16384, 32768, 65536]
 BLOCK = 128  # floats: a working set is a multiple of this, which the C loops rely on
-SECONDS, REPEATS = 0.05, 7
+CHAIN = 100  # multiply-adds of a step of limits_chain
+ROWS, UNITS, INPUTS = 128, 300, 784  # of a block of samples and the first layer of task D
+SECONDS, ROUNDS = 0.05, 5
 
 
-def _rate(run: Callable[[int], object], work: float) -> float:
-    """Median of `work` per second, where `run(n)` does the work n times."""
-    times = 1
-    while True:
+class Loop:
+    """`run(n)` does `work` n times; `rate()` measures work per second over some time."""
+
+    def __init__(self, run: Callable[[int], object], work: float, seconds: float = SECONDS) -> None:
+        self._run, self._work, self._times = run, work, 1
+        while (elapsed := self._elapsed()) < seconds / 4:
+            self._times *= 4
+        self._times = max(1, round(self._times * seconds / elapsed))
+
+    def _elapsed(self) -> float:
         start = time.perf_counter()
-        run(times)
-        elapsed = time.perf_counter() - start
-        if elapsed > SECONDS / 4:
-            break
-        times *= 4
-    times = max(1, round(times * SECONDS / elapsed))
-    rates = []
-    for _ in range(REPEATS):
-        start = time.perf_counter()
-        run(times)
-        rates.append(times * work / (time.perf_counter() - start))
-    return statistics.median(rates)
+        self._run(self._times)
+        return time.perf_counter() - start
+
+    def rate(self) -> float:
+        return self._times * self._work / self._elapsed()
 
 
 class Limits:
-    """The compiled loops of limits.c as measurements."""
+    """The compiled loops of limits.c, and products of matrices, as measurements."""
 
     def __init__(self) -> None:
         with tempfile.TemporaryDirectory() as folder:
             library = common.compile_c(SOURCE, folder, common.GCC_FLAGS)
         self._fma, self._read, self._update = library.limits_fma, library.limits_read, library.limits_update
-        self._fma.argtypes = [ctypes.c_long, ctypes.c_float, ctypes.c_void_p]
+        self._chain = library.limits_chain
+        self._fma.argtypes = self._chain.argtypes = [ctypes.c_long, ctypes.c_float, ctypes.c_void_p]
         self._fma.restype = ctypes.c_double
         self._read.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_long, ctypes.c_void_p]
         self._update.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_long, ctypes.c_float]
-        self._read.restype = self._update.restype = None
+        self._chain.restype = self._read.restype = self._update.restype = None
         self._result = ctypes.c_float()
 
-    def flops(self) -> float:
-        """Floating point operations per second, a multiply-add counted as two."""
+    def flops(self) -> Loop:
+        """Floating point operations, a multiply-add counted as two."""
         into = ctypes.byref(self._result)
-        return _rate(lambda n: self._fma(1000 * n, 0.5, into), self._fma(1000, 0.5, into))
+        return Loop(lambda n: self._fma(1000 * n, 0.5, into), self._fma(1000, 0.5, into))
 
-    def bandwidth(self, n_bytes: float) -> tuple[float, float]:
-        """(bytes read a second, bytes read and written a second) for a working set of about `n_bytes`."""
+    def chain(self) -> Loop:
+        """Multiply-adds that wait for each other."""
+        into = ctypes.byref(self._result)
+        return Loop(lambda n: self._chain(10 * n, 0.5, into), 10 * CHAIN)
+
+    def products(self) -> dict[str, Loop]:
+        """Operations of the two products of a block: totals of a layer, and the update of its weights."""
+        from scipy.linalg.blas import sgemm
+
+        rng = np.random.default_rng(0)
+        x, w, d = (common.aligned(rng.random(s)) for s in ((ROWS, INPUTS), (UNITS, INPUTS), (ROWS, UNITS)))
+        work = 2.0 * ROWS * INPUTS * UNITS
+
+        def repeat(product):
+            return Loop(lambda n: [product() for _ in range(n)], work)
+
+        # Fortran's order: the transposes are contiguous. The weights must not grow, and a factor 0 would end
+        # the update at once.
+        return {
+            "forward": repeat(lambda: sgemm(1.0, w.T, x.T, trans_a=True, c=d.T, overwrite_c=True)),
+            "update": repeat(lambda: sgemm(1e-30, x.T, d.T, beta=1.0, trans_b=True, c=w.T, overwrite_c=True)),
+        }
+
+    def bandwidth(self, n_bytes: float) -> tuple[Loop, Loop]:
+        """(bytes read, bytes read and written) for a working set of about `n_bytes`."""
         count = max(1, round(n_bytes / 4 / BLOCK)) * BLOCK
         data = common.aligned(np.arange(count) % 7)
         address, into = data.ctypes.data, ctypes.byref(self._result)
         self._read(address, count, 1, into)
         if not np.isclose(self._result.value, data.sum(dtype=float), rtol=1e-4):
             raise RuntimeError(f"the read loop sums to {self._result.value}, not {data.sum(dtype=float)}")
-        read = _rate(lambda n: self._read(address, count, n, into), 4 * count)
-        return read, _rate(lambda n: self._update(address, count, n, 0.0), 8 * count)
+        owner = [data]  # lives as long as the loops
+        return (
+            Loop(lambda n: self._read(owner[0].ctypes.data, count, n, into), 4 * count),
+            Loop(lambda n: self._update(owner[0].ctypes.data, count, n, 0.0), 8 * count),
+        )
 
 
-def task_ceilings(task: OnlineTask, flops: float, read: float, update: float) -> dict:
-    """Samples per second that arithmetic and memory traffic allow."""
-    n_bytes = 4 * task.n_weights
-    arithmetic = flops / task.operations
-    two_sweeps = 1 / (n_bytes / read + 2 * n_bytes / update)
-    one_sweep = update / (2 * n_bytes)
-    return {
-        "label": task.label,
-        "weight_bytes": n_bytes,
-        "operations": task.operations,
-        "arithmetic": arithmetic,
-        "two_sweeps": min(two_sweeps, arithmetic),
-        "one_sweep": min(one_sweep, arithmetic),
-    }
+# Two cores
 
 
-def measure() -> dict:
-    """All limits of this core, ready for JSON; bandwidths in bytes and rates in operations a second."""
+def _busy(cpu: int, kind: str, ready, go, stop) -> None:
+    """On another CPU, do what is measured whenever `go` is set, until told to stop."""
+    common.pin(cpu)
+    loop = compute_loops(Limits())[kind]
+    ready.set()
+    while not stop.is_set():
+        if go.wait(SECONDS):
+            loop.rate()
+
+
+@contextmanager
+def neighbour(cpu: int, kind: str) -> Iterator[Callable[[bool], None]]:
+    """A process that does the same on `cpu`; gives the function that sets it to work or to rest."""
+    spawn = multiprocessing.get_context("spawn")
+    ready, go, stop = spawn.Event(), spawn.Event(), spawn.Event()
+    process = spawn.Process(target=_busy, args=(cpu, kind, ready, go, stop))
+    process.start()
+
+    def work(busy: bool) -> None:
+        go.set() if busy else go.clear()
+        time.sleep(3 * SECONDS)  # until it has noticed and ended what it was at
+
+    try:
+        if not ready.wait(60):
+            raise RuntimeError(f"no process on CPU {cpu}")
+        yield work
+    finally:
+        stop.set()
+        process.join()
+
+
+def compute_loops(limits: Limits) -> dict[str, Loop]:
+    """What counts operations."""
+    products = {f"sgemm, {name}": loop for name, loop in limits.products().items()}
+    return {"multiply-adds": limits.flops(), **products}
+
+
+def two_cores(loops: dict[str, Loop], cpu: int) -> dict[str, dict]:
+    """What two cores do at once, in units of what one does alone; 1 if both are one core."""
+    found = {}
+    for kind, loop in loops.items():
+        rates: dict[bool, list[float]] = {False: [], True: []}
+        with neighbour(cpu, kind) as work:
+            for busy in [False, True] * ROUNDS:
+                work(busy)
+                rates[busy].append(loop.rate())
+        found[kind] = report.ratio([2 * rate for rate in rates[True]], rates[False])
+    return found
+
+
+# The run
+
+
+def measure(tasks: str, cpus: list[int], rounds: int = ROUNDS) -> dict:
+    """All limits of this core, ready for JSON: operations, bytes and samples a second."""
     limits = Limits()
-    flops = limits.flops()
-    found = {"machine": machine.facts(), "flops": flops, "bandwidth": {}, "tasks": {}}
+    loops: dict = {**compute_loops(limits), "chain": limits.chain()}
     for size in SETS_KB:
-        read, update = limits.bandwidth(1024 * size)
-        found["bandwidth"][size] = {"read": read, "read_write": update}
-    for letter, task in TASKS.items():
-        found["tasks"][letter] = task_ceilings(task, flops, *limits.bandwidth(4 * task.n_weights))
+        loops["read", size], loops["update", size] = limits.bandwidth(1024 * size)
+    for letter in tasks:
+        task = TASKS[letter]
+        loops["read", letter], loops["update", letter] = limits.bandwidth(4 * task.n_weights)
+        for name, work in contestants(task).items():
+            work.run()
+            loops[name, letter] = Loop(lambda n, run=work.run: [run() for _ in range(n)], work.amount)
+    rates: dict = {key: [] for key in loops}
+    for _ in tqdm(range(rounds), unit="round", leave=False):
+        for key, loop in loops.items():
+            rates[key].append(loop.rate())
+    facts = machine.facts()
+    found = {
+        "machine": facts,
+        "settings": {"cpus": cpus, "rounds": rounds},
+        "operations": {kind: report.spread(rates[kind]) for kind in compute_loops(limits)},
+        "chain_seconds": report.spread([1 / rate for rate in rates["chain"]]),
+        "bandwidth": {
+            size: {kind: report.spread(rates[kind, size]) for kind in ("read", "update")} for size in SETS_KB
+        },
+        "tasks": {},
+    }
+    for letter in tasks:
+        task, own = TASKS[letter], {key[0]: r for key, r in rates.items() if key[1:] == (letter,)}
+        read, update = own.pop("read"), own.pop("update")
+        limits_by_round = [
+            ceilings(task, f, 1 / c, r, u)
+            for f, c, r, u in zip(rates["multiply-adds"], rates["chain"], read, update, strict=True)
+        ]
+        found["tasks"][letter] = {
+            "label": task.label,
+            "weight_bytes": 4 * task.n_weights,
+            "level": machine.level_of(4 * task.n_weights, facts["caches"]),
+            "operations": task.operations,
+            **shares(limits_by_round, own),
+        }
+    if len(cpus) > 1:
+        found["two_cores"] = two_cores(compute_loops(limits), cpus[1])
     return found
 
 
 def text(found: dict) -> str:
     """The limits as Markdown."""
+    kinds = found["operations"]
     lines = ["# Limits of one core", "", machine.describe(found["machine"]), ""]
-    lines += [f"Fused multiply-adds: {found['flops'] / 1e9:.0f} GFLOP/s (float32)", ""]
-    lines += ["| working set | read GB/s | read+write GB/s |", "| - | - | - |"]
-    for size, rates in found["bandwidth"].items():
-        lines.append(f"| {size} KB | {rates['read'] / 1e9:.0f} | {rates['read_write'] / 1e9:.0f} |")
-    lines += ["", "Highest samples/s, if nothing but this cost time:", ""]
-    lines += ["| task | weights | MFLOP | arithmetic | two sweeps | one sweep |"]
-    lines += ["| - | - | - | - | - | - |"]
-    for task, row in found["tasks"].items():
-        cells = [f"{row['weight_bytes'] / 1024:,.0f} KB", f"{row['operations'] / 1e6:.3g}"]
-        cells += [f"{row[kind]:,.0f}" for kind in ("arithmetic", "two_sweeps", "one_sweep")]
-        lines.append(f"| {task} {row['label']} | {' | '.join(cells)} |")
+    lines += [f"Medians of {found['settings']['rounds']} rounds (lowest-highest). float32:", ""]
+    giga = {kind: {k: v / 1e9 for k, v in spread.items()} for kind, spread in kinds.items()}
+    lines += [f"- {kind}: {report.range_of(spread)} GFLOP/s" for kind, spread in giga.items()]
+    lines += [f"- a multiply-add that waits for the last: {1e9 * found['chain_seconds']['median']:.2f} ns"]
+    both = found.get("two_cores", {})
+    lines += [f"- {kind}, two CPUs at once / one: {report.range_of(r)}" for kind, r in both.items()]
+    rows = [
+        [f"{size} KB", *(f"{rates[kind]['median'] / 1e9:.0f}" for kind in ("read", "update"))]
+        for size, rates in found["bandwidth"].items()
+    ]
+    lines += ["", report.table(["working set", "read GB/s", "read+write GB/s"], rows), ""]
+    lines += [
+        "Highest samples/s, if nothing but this cost time, and the share of the lowest that ebp reaches:",
+        "",
+    ]
+    rows = []
+    for letter, task in found["tasks"].items():
+        best = task["best"]
+        limits = task["limits"][best["engine"]]
+        rows.append(
+            [
+                f"{letter} {task['label']}",
+                f"{task['weight_bytes'] / 1024:,.0f} KB, {task['level']}",
+                f"{task['operations'] / 1e6:.3g}",
+                *(f"{limits[kind]:,.0f}" for kind in ("arithmetic", "bandwidth", "latency")),
+                best["binds"],
+                f"{best['engine']} {task['speeds'][best['name']]['median']:,.0f}",
+                report.range_of(best["share"]),
+            ]
+        )
+    head = ["task", "weights", "MFLOP", "arithmetic", "bandwidth", "latency", "binds", "ebp", "share"]
+    lines.append(report.table(head, rows))
     return "\n".join(lines) + "\n"
 
 
@@ -135,12 +260,19 @@ def main(arguments=None) -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
     )
-    parser.add_argument("--cpu", type=int, default=0, help="the CPU to measure (default: %(default)s)")
+    common.add_cpus(parser)
+    parser.add_argument("--tasks", default="".join(TASKS), help="letters of the tasks (default: %(default)s)")
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help="(default: %(default)s)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures")
     options = parser.parse_args(arguments)
-    common.pin(options.cpu)
+    if unknown := [letter for letter in options.tasks if letter not in TASKS]:
+        parser.error(f"--tasks takes letters of {''.join(TASKS)}; got {''.join(unknown)}")
+    if options.rounds < 1:
+        parser.error(f"--rounds must be at least 1; got {options.rounds}")
+    os.environ.update(common.ONE_THREAD)
+    common.pin(options.cpus[0])
     try:
-        found = measure()
+        found = measure(options.tasks, options.cpus, options.rounds)
     except ImportError as reason:
         print(f"the limits need gcc: {reason}", file=sys.stderr)
         return 1

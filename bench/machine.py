@@ -49,6 +49,19 @@ def _caches() -> dict[str, str]:
     return caches
 
 
+def n_bytes(size: str) -> int:
+    """Of a size such as "48K"."""
+    return int(size[:-1]) * {"K": 2**10, "M": 2**20}[size[-1]]
+
+
+def level_of(weights: int, caches: dict[str, str]) -> str:
+    """The first cache, such as "L2", that holds so many bytes; "memory" if none does."""
+    for name, size in sorted(caches.items()):
+        if "instruction" not in name and weights <= n_bytes(size):
+            return name.split()[0]
+    return "memory"
+
+
 def _version(package: str) -> str | None:
     try:
         return importlib.metadata.version(package)

@@ -1,9 +1,11 @@
-"""Samples per second of pure online training: ebp and its competitors, in one run on one core.
+"""Samples per second of pure online training: ebp and its competitors, in one run on the same cores.
 
-    python bench/online.py --tasks ABCDE --peers jax,torch,sklearn,c,numba --cpu 0 --json out.json
+    python bench/online.py --tasks ABCDE --peers jax,torch,sklearn,c,numba --cpus 0 --json out.json
+    python bench/online.py --engines streaming,blocked --threads 1,2 --cpus 0,1
 
 Tasks: A 16-16-2, B 64-32-10, C 784-30-10, D 784-300-10, E 784-500-300-10; tanh, half squared error, float32,
-constant rate, no momentum, samples in order, weights updated after every one. See README.md beside this file.
+constant rate, no momentum, samples in order, weights updated after every one. Further contestants show ebp's
+engines and rules, and what PyTorch reaches with mini-batches on D. See README.md beside this file.
 """
 
 from __future__ import annotations
@@ -41,11 +43,21 @@ BENCHMARK = driver.Benchmark(
     title="Online training, one update per sample, float32",
     description=__doc__,
     tasks=TASKS,
-    own=("ebp", "ebp-sdlm"),
+    own=("ebp",),
+    variants={
+        "engines": {"streaming": "ebp-streaming", "blocked": "ebp-blocked"},
+        "rules": {
+            "sdlm": "ebp-sdlm",
+            "sdlm-unit": "ebp-sdlm-unit",
+            "momentum": "ebp-momentum",
+            "decay": "ebp-decay",
+        },
+    },
+    threaded=("ebp", "ebp-streaming", "ebp-blocked", "torch-256"),
     selection={
         "jax": ["jax"],
         "c": ["c"],
-        "torch": ["torch", "torch-nn"],
+        "torch": ["torch", "torch-nn", "torch-256"],
         "sklearn": ["sklearn"],
         "numba": ["numba"],
     },

@@ -12,8 +12,16 @@ def spread(values: list[float]) -> dict:
     return {"median": statistics.median(values), "min": min(values), "max": max(values)}
 
 
+def ratio(above: list[float], below: list[float]) -> dict:
+    """Of what was measured round by round."""
+    return spread([a / b for a, b in zip(above, below, strict=True)])
+
+
 def summarise(result: dict) -> None:
-    """Add medians, and the ratios own / peer of speeds formed round by round, to the result in place."""
+    """Add medians, and ratios of speeds formed round by round, to the result in place.
+
+    "ratios" are own / peer, "relative" is own / our first, "speed-up" is more threads / one.
+    """
     names = result["own"]
     for found in result["tasks"].values():
         rounds = found["rounds"]
@@ -22,13 +30,16 @@ def summarise(result: dict) -> None:
         else:
             found["samples_per_second"] = {name: spread(values) for name, values in rounds.items()}
         found["ratios"] = {
-            own: {
-                peer: spread([a / b for a, b in zip(rounds[own], values, strict=True)])
-                for peer, values in rounds.items()
-                if peer not in names
-            }
+            own: {peer: ratio(rounds[own], values) for peer, values in rounds.items() if peer not in names}
             for own in names
             if own in rounds
+        }
+        first = rounds.get(names[0])
+        found["relative"] = {n: ratio(rounds[n], first) for n in names[1:] if first and n in rounds}
+        found["speed-up"] = {
+            name: ratio(values, rounds[alone])
+            for name, values in rounds.items()
+            if (alone := name.removesuffix(f"-{found['threads'][name]}t")) != name and alone in rounds
         }
 
 
@@ -57,17 +68,34 @@ def _descriptions(result: dict) -> str:
 
 
 def ratio_table(result: dict, own: str) -> str:
-    """Task by peer: how many times as many samples per second `own` trains; empty where nobody competes."""
-    peers = [name for name in _measured(result) if name not in result["own"]]
-    rows = []
+    """Task by peer: how many times as many samples per second `own` trains, with as many threads."""
+
+    ratios = {}
     for task, found in result["tasks"].items():
-        ratios = found["ratios"].get(own)
-        if not ratios:
-            continue
-        spreads = [ratios.get(peer) for peer in peers]
-        cells = [f"{r['median']:.2f} ({r['min']:.2f}-{r['max']:.2f})" if r else "-" for r in spreads]
-        rows.append([f"{task} {found['label']}", *cells])
-    return table([f"{own} / peer", *peers], rows) if rows else ""
+        threads, row = found["threads"], found["ratios"].get(own, {})
+        ratios[task] = {peer: values for peer, values in row.items() if threads[peer] == threads[own]}
+    return _spreads(result, f"{own} / peer", ratios)
+
+
+def _kind_table(result: dict, head: str, kind: str) -> str:
+    """Ratios that were summarised under the name `kind`."""
+    return _spreads(result, head, {task: found[kind] for task, found in result["tasks"].items()})
+
+
+def _spreads(result: dict, head: str, found: dict) -> str:
+    """Medians and ranges by task and name; empty where there are none."""
+    names = [name for name in _measured(result) if any(name in row for row in found.values())]
+    rows = []
+    for task, row in found.items():
+        if row:
+            cells = [range_of(row[name]) if name in row else "-" for name in names]
+            rows.append([f"{task} {result['tasks'][task]['label']}", *cells])
+    return table([head, *names], rows) if rows else ""
+
+
+def range_of(values: dict) -> str:
+    """A ratio with its range."""
+    return f"{values['median']:.2f} ({values['min']:.2f}-{values['max']:.2f})"
 
 
 def speed_table(result: dict) -> str:
@@ -80,8 +108,8 @@ def speed_table(result: dict) -> str:
     return table(["samples/s", *names], rows)
 
 
-def _cell(spread: dict) -> str:
-    return f"{spread['median']:.3g} ({spread['min']:.3g}-{spread['max']:.3g})"
+def _cell(values: dict) -> str:
+    return f"{values['median']:.3g} ({values['min']:.3g}-{values['max']:.3g})"
 
 
 def time_table(result: dict) -> str:
@@ -89,14 +117,14 @@ def time_table(result: dict) -> str:
     rows = []
     for task, found in result["tasks"].items():
         for name, time in found["milliseconds"].items():
-            ratios = {own: ratio[name] for own, ratio in found["ratios"].items() if name in ratio}
+            ratios = {own: peers[name] for own, peers in found["ratios"].items() if name in peers}
             figures = [f"{what} {value:.6g}" for what, value in found["figures"][name].items()]
             rows.append(
                 [
                     f"{task} {found['label']}",
                     name,
                     _cell(time),
-                    ", ".join(f"{own} {_cell(ratio)}" for own, ratio in ratios.items()) or "-",
+                    ", ".join(f"{own} {_cell(values)}" for own, values in ratios.items()) or "-",
                     ", ".join(figures) or "-",
                     f"{found['differences'][name]:.1e}",
                 ]
@@ -110,13 +138,16 @@ def text(result: dict) -> str:
     parts = [
         f"# {result['title']}",
         machine.describe(result["machine"]),
-        f"One core, one thread. Ratio of speeds: median of {settings['repeats']} rounds (lowest-highest); a "
-        "round times every peer once, one after the other. Compare ratios of one run only.",
+        f"One thread and one core, unless a name ends in more (-2t). Ratio of speeds: median of "
+        f"{settings['repeats']} rounds (lowest-highest); a round times every peer once, one after the other. "
+        "Compare ratios of one run only.",
     ]
     if result["unit"] == "ms":
         parts.append(time_table(result))
     elif result["tasks"]:
-        parts += [table for own in result["own"] if (table := ratio_table(result, own))]
+        parts += [table for own in result["leading"] if (table := ratio_table(result, own))]
+        more = ("own / " + result["own"][0], "relative"), ("threads / one thread", "speed-up")
+        parts += [table for head, kind in more if (table := _kind_table(result, head, kind))]
         parts.append(speed_table(result))
     if "learn_one" in result:
         found = result["learn_one"]
@@ -130,5 +161,5 @@ def text(result: dict) -> str:
     parts.append(_descriptions(result))
     parts += [f"{name} {reason}" for name, reason in result["dropped"].items()]
     if result["least_core_share"] < 0.97:
-        parts.append(f"**Disturbed:** a peer once had only {result['least_core_share']:.0%} of the core.")
+        parts.append(f"**Disturbed:** a peer once had only {result['least_core_share']:.0%} of its cores.")
     return "\n\n".join(parts) + "\n"

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 
+import common
 from common import Task, Work
 
 _work: Work | None = None
-_times = 1
+_times = _threads = 1
 
 
 def core() -> str:
@@ -17,17 +18,21 @@ def core() -> str:
     return f"{_core.level}, {_core.compiler}"
 
 
-def answer(task: Task, name: str):
-    """What the peer computes on the problem that the task checks."""
-    work = task.peers[name].build(task.problem_to_check())
+def answer(task: Task, name: str, cpus: list[int]):
+    """What the peer, on as many CPUs as it has threads, computes on the problem that is checked."""
+    peer = task.peers[name]
+    common.pin(*cpus[: peer.threads])
+    work = peer.build(task.problem_to_check())
     work.run()
     return work.answer()
 
 
-def prepare(task: Task, name: str, seconds: float) -> None:
+def prepare(task: Task, name: str, cpus: list[int], seconds: float) -> None:
     """Build the task for the peer, warm it up, and find how many runs last about `seconds`."""
-    global _work, _times
+    global _work, _times, _threads
     peer = task.peers[name]
+    _threads = peer.threads
+    common.pin(*cpus[:_threads])
     _work = peer.build(task.problem_to_time(peer))
     _work.run()  # compilers work here
     start = time.perf_counter()
@@ -36,9 +41,10 @@ def prepare(task: Task, name: str, seconds: float) -> None:
 
 
 def measure() -> tuple[float, float]:
-    """(amount done per second, share of the core this process had) over one repeat.
+    """(amount done per second, share of its cores this process had) over one repeat.
 
-    One untimed run goes first: another peer used the caches a moment ago.
+    One untimed run goes first: another peer used the caches a moment ago. Threads that wait for each other
+    do so in a loop, so that they take up their cores all the time.
     """
     assert _work is not None
     _work.run()
@@ -46,4 +52,4 @@ def measure() -> tuple[float, float]:
     for _ in range(_times):
         _work.run()
     seconds, cpu_seconds = time.perf_counter() - start, time.process_time() - start_cpu
-    return _times * _work.amount / seconds, cpu_seconds / seconds
+    return _times * _work.amount / seconds, cpu_seconds / seconds / _threads

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-BENCH = Path(__file__).parents[1] / "bench"
+from bench_scripts import BENCH
 
 
 def pytest_report_header(config):

@@ -3,32 +3,23 @@
 import dataclasses
 import importlib.util
 import json
-import os
+import re
 import shutil
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
-
-BENCH = Path(__file__).parents[1] / "bench"
+from bench_scripts import CPUS, run
 
 needs_gcc = pytest.mark.skipif(shutil.which("gcc") is None, reason="the plain C peer needs gcc")
-
-
-def run(script, *arguments, **environment):
-    """The finished process of a benchmark script, its output as text."""
-    command = [sys.executable, str(BENCH / script), *map(str, arguments)]
-    environment = {**os.environ, **environment}
-    return subprocess.run(command, capture_output=True, text=True, timeout=280, env=environment)
 
 
 def test_ebp_passes_the_check_on_every_task():
     done = run("online.py", "--check", "--peers", "")
     assert done.returncode == 0, done.stderr
     assert [line[0] for line in done.stdout.splitlines()] == list("ABCDE")
-    assert all("ebp-sdlm" in line for line in done.stdout.splitlines())
+    own = ["ebp", "ebp-streaming", "ebp-blocked", "ebp-sdlm", "ebp-sdlm-unit", "ebp-momentum", "ebp-decay"]
+    for line in done.stdout.splitlines():
+        assert re.findall(r"(ebp\S*) [\d.e-]+", line) == own
 
 
 def test_ebp_passes_the_check_on_every_lenet():
@@ -40,11 +31,12 @@ def test_ebp_passes_the_check_on_every_lenet():
 @needs_gcc
 def test_quick_run_writes_ratios_and_machine_facts(tmp_path):
     file, table = tmp_path / "online.json", tmp_path / "online.md"
-    done = run("online.py", "--tasks", "A", "--peers", "c", "--quick", "--json", file, "--markdown", table)
+    arguments = ["--engines", "blocked", "--rules", "sdlm", "--json", file, "--markdown", table]
+    done = run("online.py", "--tasks", "A", "--peers", "c", "--quick", *arguments)
     assert done.returncode == 0, done.stderr
     result = json.loads(file.read_text())
     task = result["tasks"]["A"]
-    assert set(task["rounds"]) == {"ebp", "ebp-sdlm", "c"}
+    assert set(task["rounds"]) == {"ebp", "ebp-blocked", "ebp-sdlm", "c"}
     assert all(len(speeds) == 3 and min(speeds) > 0 for speeds in task["rounds"].values())
     ratio = task["ratios"]["ebp"]["c"]
     assert 0 < ratio["min"] <= ratio["median"] <= ratio["max"]
@@ -52,7 +44,51 @@ def test_quick_run_writes_ratios_and_machine_facts(tmp_path):
     single = result["learn_one"]
     assert single["nanoseconds"]["median"] > single["beyond_the_step"]["median"] > 0
     assert {"cpu", "caches", "isa", "compiler", "packages", "date"} <= set(result["machine"])
+    assert set(task["relative"]) == {"ebp-blocked", "ebp-sdlm"}
     assert "| ebp / peer" in table.read_text()
+    assert re.search(
+        r"A plain C +\| at least 1.3 \| [\d.]+ \([\d.]+-[\d.]+\) \| (not )?met", table.read_text()
+    )
+    assert re.search(r"A JAX +\| at least 4 +\| - +\| not measured", table.read_text())
+
+
+@pytest.mark.skipif(len(CPUS) < 2, reason="needs two CPUs")
+def test_quick_run_with_two_threads_compares_them_with_one(tmp_path):
+    file = tmp_path / "online.json"
+    arguments = ["--engines", "streaming", "--rules", "", "--threads", "1,2", "--cpus", ",".join(CPUS)]
+    done = run(
+        "online.py", "--tasks", "B", "--peers", "", "--quick", "--repeats", 1, "--json", file, *arguments
+    )
+    assert done.returncode == 0, done.stderr
+    task = json.loads(file.read_text())["tasks"]["B"]
+    assert set(task["differences"]) == {"ebp", "ebp-2t", "ebp-streaming", "ebp-streaming-2t"}
+    assert task["threads"]["ebp-streaming-2t"] == 2
+    speeds = {name: rounds[0] for name, rounds in task["rounds"].items()}
+    for name in ("ebp", "ebp-streaming"):
+        found = task["speed-up"][f"{name}-2t"]["median"]
+        assert found == pytest.approx(speeds[f"{name}-2t"] / speeds[name])
+
+
+def test_required_ratios_are_formed_within_rounds(bench):
+    required = bench("required")
+    rounds = {"ebp": [4.0, 9.0, 2.0], "jax": [2.0, 1.0, 1.0], "c": [1.0, 3.0, 0.5]}
+    at_least = required.Required("D", "the better", "ebp", ("jax", "c"), 2.0)
+    assert at_least.obtained(rounds) == {"median": 2.0, "min": 2.0, "max": 3.0}
+    assert at_least.met(at_least.obtained(rounds))
+    assert not dataclasses.replace(at_least, bound=2.01).met(at_least.obtained(rounds))
+    at_most = dataclasses.replace(at_least, kind="at most", bound=1.9)
+    assert not at_most.met(at_most.obtained(rounds))
+    assert dataclasses.replace(at_most, bound=2.0).met(at_most.obtained(rounds))
+    assert dataclasses.replace(at_least, below=("jax", "torch-256")).obtained(rounds) is None
+
+
+def test_required_names_are_contestants(bench):
+    """With `--threads 1,2`, every name that a bound speaks of is one of the task."""
+    for script in ("online", "lenet"):
+        benchmark = bench(script).BENCHMARK
+        for one in bench("required").REQUIRED:
+            if one.task in benchmark.tasks:
+                assert {one.above, *one.below} <= set(benchmark.task(one.task, [2]).peers)
 
 
 @needs_gcc
@@ -72,15 +108,56 @@ def test_quick_run_of_the_lenets_compares_only_where_peers_compete(tmp_path):
 
 
 @needs_gcc
-def test_limits_compile_and_count():
-    done = subprocess.run(
-        [sys.executable, "-c", "import limits; print(limits.Limits().bandwidth(16384)[0] > 0)"],
-        capture_output=True,
-        text=True,
-        cwd=BENCH,
-        timeout=60,
-    )
-    assert done.stdout.strip() == "True", done.stderr
+def test_limits_name_what_binds_each_task(tmp_path):
+    file = tmp_path / "limits.json"
+    done = run("limits.py", "--tasks", "AF", "--rounds", 1, "--cpus", ",".join(CPUS), "--json", file)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(file.read_text())
+    assert set(found["operations"]) == {"multiply-adds", "sgemm, forward", "sgemm, update"}
+    assert set(found["tasks"]) == {"A", "F"}
+    assert ("two_cores" in found) == (len(CPUS) > 1)
+    assert all(ratio["min"] > 0 for ratio in found.get("two_cores", {}).values())
+    assert set(found["tasks"]["A"]["speeds"]) == {"ebp-streaming", "ebp-blocked"}
+    assert set(found["tasks"]["F"]["speeds"]) == {"ebp"}
+    for task in found["tasks"].values():
+        best = task["best"]
+        limits = task["limits"][best["engine"]]
+        assert limits[best["binds"]] == min(limits.values())
+        speed = task["speeds"][best["name"]]["median"]
+        assert best["share"]["median"] == pytest.approx(speed / limits[best["binds"]])
+    assert "| A 16-16-2 " in done.stdout
+
+
+def test_ceilings_count_by_hand(bench):
+    """784-300-10 with 4 bytes a weight: 940,800 of the first layer, 12,000 above."""
+    ceilings = bench("ceilings")
+    task = ceilings.TASKS["D"]
+    found = ceilings.ceilings(task, flops=1e12, chain=1e-9, read=1e11, update=2e11)
+    assert task.operations == 4 * 784 * 300 + 6 * 300 * 10
+    assert found["streaming"]["arithmetic"] == pytest.approx(1e12 / task.operations)
+    assert found["streaming"]["bandwidth"] == pytest.approx(2e11 / (2 * 952_800))
+    block = (940_800 / 1e11 + 2 * 940_800 / 2e11) / 128
+    assert found["blocked"]["bandwidth"] == pytest.approx(1 / (block + 2 * 12_000 / 2e11))
+    assert found["blocked"]["latency"] == pytest.approx(1e9 / (2 * 23 + 1 + 2))
+
+
+def test_shares_are_formed_within_rounds(bench):
+    limits = [
+        {"streaming": {"arithmetic": a, "bandwidth": 10.0}, "blocked": {"arithmetic": a, "bandwidth": 99.0}}
+        for a in (20.0, 40.0, 40.0)
+    ]
+    speeds = {"ebp-streaming": [5.0, 9.0, 6.0], "ebp-blocked": [10.0, 30.0, 10.0]}
+    best = bench("ceilings").shares(limits, speeds)["best"]
+    assert (best["engine"], best["binds"]) == ("blocked", "arithmetic")
+    assert best["share"] == {"median": 0.5, "min": 0.25, "max": 0.75}
+
+
+@pytest.mark.parametrize(
+    ("n_bytes", "level"), [(48 * 1024, "L1"), (48 * 1024 + 1, "L2"), (5 << 20, "memory")]
+)
+def test_cache_that_holds_the_weights(bench, n_bytes, level):
+    caches = {"L1 data": "48K", "L1 instruction": "64K", "L2": "4M"}
+    assert bench("machine").level_of(n_bytes, caches) == level
 
 
 @pytest.mark.parametrize(
@@ -89,6 +166,10 @@ def test_limits_compile_and_count():
         ("dense_tasks", "A", "ebp"),
         ("dense_tasks", "A", "sklearn"),
         ("dense_tasks", "A", "ebp-sdlm"),
+        ("dense_tasks", "A", "ebp-sdlm-unit"),
+        ("dense_tasks", "A", "ebp-momentum"),
+        ("dense_tasks", "A", "ebp-decay"),
+        ("dense_tasks", "D", "torch-256"),
         ("lenet_tasks", "F", "ebp"),
         ("lenet_tasks", "G", "ebp"),
         ("lenet_tasks", "H", "ebp"),
@@ -106,6 +187,22 @@ def test_check_refuses_a_rate_wrong_by_a_thousandth(bench, monkeypatch, tasks, l
         wrong = task.reference(problem, method)
     with pytest.raises(driver.WrongAnswer, match=name):
         driver.check(task, {name: wrong})
+
+
+@pytest.mark.parametrize("method", ["sdlm, one rate a unit", "momentum", "weight decay", "mini-batch"])
+def test_each_method_is_told_from_plain_descent(bench, method):
+    task = bench("dense_tasks").TASKS["B"]
+    problem, difference = task.problem_to_check(), bench("common").relative_difference
+    start = bench("common").initial_parameters(problem)
+    plain, other = task.reference(problem), task.reference(problem, method)
+    assert difference(other, plain, start) > 3 * task.tolerance
+
+
+def test_pytorch_trains_mini_batches(bench):
+    pytest.importorskip("torch", reason="PyTorch is not installed")
+    done = run("online.py", "--check", "--tasks", "D", "--peers", "torch", "--engines", "", "--rules", "")
+    assert done.returncode == 0, done.stderr
+    assert "torch-256" in done.stdout
 
 
 def test_check_refuses_weights_that_are_not_finite(bench):
@@ -249,6 +346,14 @@ def test_check_refuses_a_fit_that_is_stuck_or_misreported(bench):
 @pytest.mark.parametrize("arguments", [["--tasks", "X"], ["--peers", "nobody"], ["--repeats", "0"]])
 def test_unknown_choices_are_named(script, arguments):
     done = run(script, *arguments)
+    assert done.returncode == 2
+    assert arguments[0] in done.stderr
+    assert arguments[1] in done.stderr
+
+
+@pytest.mark.parametrize("arguments", [["--threads", "2"], ["--engines", "fast"], ["--rules", "adam"]])
+def test_unknown_variants_are_named(arguments):
+    done = run("online.py", *arguments)
     assert done.returncode == 2
     assert arguments[0] in done.stderr
     assert arguments[1] in done.stderr

@@ -2,13 +2,35 @@
 
 from __future__ import annotations
 
-from common import Peer
+from common import MINI_BATCH, MOMENTUM, WEIGHT_DECAY, Peer
 
 # Tasks A-E. `learn_one` is timed on its own.
 DENSE = {
     "ebp": Peer("ebp_engine:build_sgd", "ebp, train_online with SGD"),
+    "ebp-streaming": Peer(
+        "ebp_engine:build_sgd", "ebp, SGD, engine 'streaming'", options={"engine": "streaming"}
+    ),
+    "ebp-blocked": Peer("ebp_engine:build_sgd", "ebp, SGD, engine 'blocked'", options={"engine": "blocked"}),
     "ebp-sdlm": Peer(
         "ebp_engine:build_sdlm", "ebp, train_online with SDLM, rates frozen for a pass", method="sdlm"
+    ),
+    "ebp-sdlm-unit": Peer(
+        "ebp_engine:build_sdlm",
+        "ebp, SDLM, one rate a unit, frozen for a pass",
+        method="sdlm, one rate a unit",
+        options={"granularity": "unit"},
+    ),
+    "ebp-momentum": Peer(
+        "ebp_engine:build_sgd",
+        f"ebp, SGD with momentum {MOMENTUM}",
+        method="momentum",
+        options={"momentum": MOMENTUM},
+    ),
+    "ebp-decay": Peer(
+        "ebp_engine:build_sgd",
+        f"ebp, SGD with weight decay {WEIGHT_DECAY}",
+        method="weight decay",
+        options={"weight_decay": WEIGHT_DECAY},
     ),
     "learn_one": Peer("ebp_engine:build_learn_one", "ebp, one learn_one call from Python per sample"),
     "jax": Peer("jax_scan:build", "JAX lax.scan, backward by hand, donated parameters"),
@@ -22,6 +44,16 @@ DENSE = {
         method="sgd, linear output",
     ),
     "numba": Peer("numba_loops:build", "numba loops, fastmath, fused backward"),
+}
+
+# Only on task D, and no online training: what updates after every sample are to keep up with. It goes through
+# Python once a batch, and takes as many rows as compiled code, whole batches of them.
+MINI_BATCH_SGD = {
+    "torch-256": Peer(
+        "torch_mini_batch:build",
+        f"PyTorch by hand, one update for {MINI_BATCH} samples: addmm_ in place, no autograd",
+        method="mini-batch",
+    ),
 }
 
 # Task F.

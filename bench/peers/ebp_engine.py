@@ -1,4 +1,4 @@
-"""ebp's streaming engine, from Python as a user calls it."""
+"""ebp's online training, from Python as a user calls it."""
 
 import ebp
 from common import SDLM_MU, SDLM_RATE, Problem, Work, initial_parameters
@@ -26,30 +26,38 @@ def read(net, problem):
     ]
 
 
-def train_online(net, problem, rule):
+def train_online(net, problem, rule, threads=1, engine="auto"):
     """The training of a network that holds the problem's parameters."""
 
     def run():
-        result = net.train_online(problem.inputs, problem.targets, rule)
+        result = net.train_online(problem.inputs, problem.targets, rule, engine=engine, n_threads=threads)
         if result.status != "ok":
             raise RuntimeError(f"training ended with status {result.status!r}")
 
     return Work(len(problem.inputs), run, lambda: read(net, problem))
 
 
-def sdlm(problem, rate):
-    """One rate per weight, from the curvature at the start of a pass; the curvature is part of the time."""
-    return ebp.rules.SDLM(rate, mu=SDLM_MU, hessian_samples=problem.hessian_samples, refresh="epoch")
+def sdlm(problem, rate, granularity="weight"):
+    """Rates from the curvature at the start of a pass; measuring the curvature is part of the time."""
+    samples = problem.hessian_samples
+    return ebp.rules.SDLM(rate, mu=SDLM_MU, hessian_samples=samples, refresh="epoch", granularity=granularity)
 
 
-def build_sgd(problem: Problem) -> Work:
-    """Constant rate, no momentum."""
-    return train_online(make_network(problem), problem, ebp.rules.SGD(problem.rate))
+def build_sgd(
+    problem: Problem,
+    threads: int = 1,
+    engine: str = "auto",
+    momentum: float = 0.0,
+    weight_decay: float = 0.0,
+) -> Work:
+    """Constant rate."""
+    rule = ebp.rules.SGD(problem.rate, momentum=momentum, weight_decay=weight_decay)
+    return train_online(make_network(problem), problem, rule, threads, engine)
 
 
-def build_sdlm(problem: Problem) -> Work:
-    """A rate for every weight."""
-    return train_online(make_network(problem), problem, sdlm(problem, SDLM_RATE))
+def build_sdlm(problem: Problem, granularity: str = "weight") -> Work:
+    """A rate for every weight or unit."""
+    return train_online(make_network(problem), problem, sdlm(problem, SDLM_RATE, granularity))
 
 
 def build_learn_one(problem: Problem) -> Work:
