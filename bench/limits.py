@@ -20,7 +20,7 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -44,17 +44,27 @@ class Loop:
 
     def __init__(self, run: Callable[[int], object], work: float, seconds: float = SECONDS) -> None:
         self._run, self._work, self._times = run, work, 1
+        self.seconds = self.cpu_seconds = 0.0  # in all
         while (elapsed := self._elapsed()) < seconds / 4:
             self._times *= 4
         self._times = max(1, round(self._times * seconds / elapsed))
 
     def _elapsed(self) -> float:
-        start = time.perf_counter()
+        start, start_cpu = time.perf_counter(), time.process_time()
         self._run(self._times)
-        return time.perf_counter() - start
+        elapsed = time.perf_counter() - start
+        self.seconds += elapsed
+        self.cpu_seconds += time.process_time() - start_cpu
+        return elapsed
 
     def rate(self) -> float:
         return self._times * self._work / self._elapsed()
+
+
+def core_share(loops: Iterable[Loop]) -> float:
+    """Share of a core that the loops had, each of them on one thread."""
+    loops = list(loops)
+    return sum(loop.cpu_seconds for loop in loops) / sum(loop.seconds for loop in loops)
 
 
 class Limits:
@@ -191,6 +201,7 @@ def measure(tasks: str, cpus: list[int], rounds: int = ROUNDS) -> dict:
     found = {
         "machine": facts,
         "settings": {"cpus": cpus, "rounds": rounds},
+        "core_share": core_share(loops.values()),
         "operations": {kind: report.spread(rates[kind]) for kind in compute_loops(limits)},
         "chain_seconds": report.spread([1 / rate for rate in rates["chain"]]),
         "bandwidth": {
@@ -252,7 +263,7 @@ def text(found: dict) -> str:
             ]
         )
     head = ["task", "weights", "MFLOP", "arithmetic", "bandwidth", "latency", "binds", "ebp", "share"]
-    lines.append(report.table(head, rows))
+    lines += [report.table(head, rows), "", *report.disturbed(found["core_share"], "what was measured")]
     return "\n".join(lines) + "\n"
 
 

@@ -121,8 +121,9 @@ def main(arguments=None) -> int:
     options.document.write_text(fill(options.document.read_text(), sections(folder)))
     for _, _, captions in STEPS.values():
         for picture in (_picture(folder, name) for name in captions):
-            if picture.is_file():
-                shutil.copy(picture, options.document.parent)
+            target = options.document.parent / picture.name
+            if picture.is_file() and picture.resolve() != target.resolve():
+                shutil.copy(picture, target)
     print(f"results: {folder}; tables: {options.document}")
     if failed:
         print(f"failed: {', '.join(failed)}", file=sys.stderr)

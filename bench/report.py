@@ -132,6 +132,11 @@ def time_table(result: dict) -> str:
     return table(["task", "by", "ms", "ratio own / it", "answer", "difference"], rows)
 
 
+def disturbed(share: float, who: str) -> list[str]:
+    """A line that says so where somebody had less than his share of the processor; else none."""
+    return [f"**Disturbed:** {who} had only {share:.0%} of the processor."] if share < 0.97 else []
+
+
 def text(result: dict) -> str:
     """The whole report in Markdown."""
     settings = result["settings"]
@@ -160,6 +165,5 @@ def text(result: dict) -> str:
         )
     parts.append(_descriptions(result))
     parts += [f"{name} {reason}" for name, reason in result["dropped"].items()]
-    if result["least_core_share"] < 0.97:
-        parts.append(f"**Disturbed:** a peer once had only {result['least_core_share']:.0%} of its cores.")
+    parts += disturbed(result["least_core_share"], "a peer once")
     return "\n\n".join(parts) + "\n"

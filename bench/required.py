@@ -45,15 +45,15 @@ class Required:
 
 ONE, TWO, MOST = "ebp", "ebp-2t", "at most"
 REQUIRED = [
-    Required("A", "plain C", ONE, ("c",), 1.3),
-    Required("A", "JAX", ONE, ("jax",), 4),
-    Required("B", "plain C", ONE, ("c",), 1.6),
-    Required("C", "plain C", ONE, ("c",), 1.5),
-    Required("D", "the better of JAX and plain C", ONE, ("jax", "c"), 1.8),
-    Required("E", "the better of JAX and plain C", ONE, ("jax", "c"), 2),
-    Required("F", "JAX, im2col", ONE, ("jax", "jax-grad"), 3),
-    Required("D", "PyTorch, mini-batches of 256", ONE, ("torch-256",), 1),
-    Required("D", "PyTorch, mini-batches of 256, both with two threads", TWO, ("torch-256-2t",), 1),
+    Required("A", "ebp / plain C", ONE, ("c",), 1.3),
+    Required("A", "ebp / JAX", ONE, ("jax",), 4),
+    Required("B", "ebp / plain C", ONE, ("c",), 1.6),
+    Required("C", "ebp / plain C", ONE, ("c",), 1.5),
+    Required("D", "ebp / the better of JAX and plain C", ONE, ("jax", "c"), 1.8),
+    Required("E", "ebp / the better of JAX and plain C", ONE, ("jax", "c"), 2),
+    Required("F", "ebp / JAX, im2col", ONE, ("jax", "jax-grad"), 3),
+    Required("D", "ebp / PyTorch, mini-batches of 256", ONE, ("torch-256",), 1),
+    Required("D", "ebp / PyTorch, mini-batches of 256, two threads each", TWO, ("torch-256-2t",), 1),
     Required("D", "two threads / one", TWO, (ONE,), 1.7),
     Required("E", "two threads / one", TWO, (ONE,), 1.5),
     Required("F", "two threads / one", TWO, (ONE,), 1.3),
@@ -88,7 +88,7 @@ def text(results: list[dict]) -> str:
                 row["verdict"],
             ]
         )
-    return "\n" + report.table(["ebp over", "required", "obtained", ""], lines) + "\n" if lines else ""
+    return "\n" + report.table(["ratio", "required", "obtained", ""], lines) + "\n" if lines else ""
 
 
 def main(arguments=None) -> None:

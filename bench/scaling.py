@@ -31,7 +31,7 @@ import numpy as np
 import report
 import scaling_pictures
 from dense_tasks import TASKS
-from limits import Loop
+from limits import Loop, core_share
 from tqdm import tqdm
 
 os.environ.update(common.ONE_THREAD)  # before ebp loads its BLAS
@@ -118,6 +118,7 @@ def over_parameters(options, bar) -> dict:
             T = rng.uniform(-0.9, 0.9, (ROWS, widths[-1])).astype(np.float32)
             loops[widths] = training(widths, X, T, Rows(np.arange(ROWS)), options.seconds)
         measured = costs(loops, options.rounds)
+        options.shares.append(core_share(loops.values()))
         points = [
             {
                 "network": "-".join(map(str, w)),
@@ -165,6 +166,7 @@ def over_data(options, bar) -> list[dict]:
             for name, order in orders.items():
                 loops[n, name] = training(widths, X[:n], T[:n], Rows(order), options.seconds)
         measured = costs(loops, options.rounds)
+        options.shares.append(core_share(loops.values()))
         del loops, X  # the file is closed before it is removed
     bar.update()
     return [
@@ -203,6 +205,7 @@ def over_threads(options, bar) -> dict:
 def measure(options) -> dict:
     """All parts that were asked for, ready for JSON."""
     facts = machine.facts()
+    options.shares = []  # of a core that the parts on one thread had
     options.cache = machine.n_bytes(facts["caches"].get("L2", "1M"))
     found = {
         "machine": {**facts, "core": ebp._core.level},
@@ -214,7 +217,7 @@ def measure(options) -> dict:
             found[part] = {"parameters": over_parameters, "data": over_data, "threads": over_threads}[part](
                 options, bar
             )
-    return found
+    return {**found, "core_share": min(options.shares, default=1.0)}
 
 
 # The report
@@ -254,7 +257,7 @@ def text(found: dict) -> str:
             for n, ratio in one["speed-up"].items()
         ]
         parts.append(report.table(["network", "threads", "ns a sample", "speed / one thread"], rows))
-    return "\n\n".join(parts) + "\n"
+    return "\n\n".join([*parts, *report.disturbed(found["core_share"], "training")]) + "\n"
 
 
 def _cost(nanoseconds: dict) -> str:

@@ -188,8 +188,7 @@ def text(found: dict) -> str:
         "the end; they are chosen by the test error.",
         report.table(head, rows),
     ]
-    if found["core_share"] < 0.97:
-        parts.append(f"**Disturbed:** training had only {found['core_share']:.0%} of the core.")
+    parts += report.disturbed(found["core_share"], "training")
     return "\n\n".join(parts) + "\n"
 
 

@@ -47,9 +47,9 @@ def test_quick_run_writes_ratios_and_machine_facts(tmp_path):
     assert set(task["relative"]) == {"ebp-blocked", "ebp-sdlm"}
     assert "| ebp / peer" in table.read_text()
     assert re.search(
-        r"A plain C +\| at least 1.3 \| [\d.]+ \([\d.]+-[\d.]+\) \| (not )?met", table.read_text()
+        r"A ebp / plain C +\| at least 1.3 \| [\d.]+ \([\d.]+-[\d.]+\) \| (not )?met", table.read_text()
     )
-    assert re.search(r"A JAX +\| at least 4 +\| - +\| not measured", table.read_text())
+    assert re.search(r"A ebp / JAX +\| at least 4 +\| - +\| not measured", table.read_text())
 
 
 @pytest.mark.skipif(len(CPUS) < 2, reason="needs two CPUs")

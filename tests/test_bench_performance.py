@@ -55,12 +55,19 @@ def test_results_become_tables(bench, tmp_path):
     assert done.returncode == 0, done.stderr
     document = tmp_path / "performance.md"
     document.write_text(DOCUMENT.read_text())
+    (tmp_path / "docs").mkdir()
+    other = tmp_path / "docs" / "performance.md"
+    other.write_text(DOCUMENT.read_text())
+    (tmp_path / "scaling_data.png").write_bytes(b"a picture")
     performance = bench("performance")
-    assert performance.main(["--steps", "--results", str(tmp_path), "--document", str(document)]) == 0
+    for place in (document, other):
+        assert performance.main(["--steps", "--results", str(tmp_path), "--document", str(place)]) == 0
     text = document.read_text()
+    assert text == other.read_text()
+    assert (tmp_path / "docs" / "scaling_data.png").read_bytes() == b"a picture"
     result = json.loads((tmp_path / "online.json").read_text())
     speed = result["tasks"]["A"]["samples_per_second"]["ebp-blocked"]["median"]
     assert f"{speed:,.0f}" in text
     assert text.count(result["machine"]["date"]) == 1
-    assert "| A plain C " in text
+    assert "| A ebp / plain C " in text
     assert text.count("Not measured yet") == 4
