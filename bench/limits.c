@@ -1,5 +1,5 @@
-/* The ceilings of one core: fused multiply-adds side by side and one after the other, reading, and reading with
- * writing back.
+/* The ceilings of one core: fused multiply-adds side by side and one after the other, reading, and reading
+ * with writing back.
  *
  * Vector types of the compiler, as wide as the CPU has them; compile with -O3 -march=native and without
  * -ffast-math, which could drop work whose result is predictable.

@@ -78,7 +78,7 @@ BlockedDense<T>::BlockedDense(const DenseSize& size, const Sigmoid<T>& sigmoid, 
   sweep_ = {size.n_inputs, size.n_outputs, theta + start,   state.memory().from(start), size.bias,
             delta_.data(), nullptr,        factors_.data(), state.constants()};
   if (plain()) return;
-  for (auto* vector : {&course_.z_from_z, &course_.z_from_u, &course_.u_from_z, &course_.u_from_u})
+  for (auto* vector : {&course_.z_lost, &course_.z_from_u, &course_.u_from_z, &course_.u_from_u})
     vector->resize(std::size_t(size.n_outputs));
   for (auto* vector : {&course_.z_steps, &course_.u_steps}) vector->resize(totals);
 }
@@ -165,13 +165,13 @@ void BlockedDense<T>::finish_units(const Share& units, Index updates) {
   for (Index j = units.begin; j < units.end; ++j) {
     const std::size_t unit = std::size_t(j);
     T *w = sweep_.weights + j * i, *v = moves() ? sweep_.memory.velocity + j * i : nullptr;
-    const T w_from_w = course_.z_from_z[unit], w_from_v = course_.z_from_u[unit];
+    const T w_lost = course_.z_lost[unit], w_from_v = course_.z_from_u[unit];
     const T v_from_w = course_.u_from_z[unit], v_from_v = course_.u_from_u[unit];
     simd::for_lanes<T>(i, [=](Index k, auto lanes) {
       const Pack<T> weight = lanes.load(w + k);
-      if (!v) return lanes.store(w + k, w_from_w * weight);
+      if (!v) return lanes.store(w + k, weight - w_lost * weight);
       const Pack<T> velocity = lanes.load(v + k);
-      lanes.store(w + k, w_from_w * weight + w_from_v * velocity);
+      lanes.store(w + k, weight - w_lost * weight + w_from_v * velocity);
       lanes.store(v + k, v_from_w * weight + v_from_v * velocity);
     });
   }
@@ -259,10 +259,10 @@ void BlockedDense<T>::follow_behind_sub_block(const Share& units) {
     simd::for_lanes<T>(units.size(), [&, first = units.begin](Index k, auto lanes) {
       const Index j = first + k;
       T *totals = z + s * o + j, *velocities = u ? u + s * o + j : nullptr;
-      const Pack<T> total = lanes.load(totals), z_from_z = lanes.load(course.z_from_z.data() + j);
-      if (!velocities) return lanes.store(totals, z_from_z * total);
+      const Pack<T> total = lanes.load(totals), left = total - lanes.load(course.z_lost.data() + j) * total;
+      if (!velocities) return lanes.store(totals, left);
       const Pack<T> velocity = lanes.load(velocities);
-      lanes.store(totals, z_from_z * total + lanes.load(course.z_from_u.data() + j) * velocity);
+      lanes.store(totals, left + lanes.load(course.z_from_u.data() + j) * velocity);
       lanes.store(velocities, lanes.load(course.u_from_z.data() + j) * total +
                                   lanes.load(course.u_from_u.data() + j) * velocity);
     });
@@ -282,20 +282,21 @@ void BlockedDense<T>::compute_course(const Share& units, Index first, Index last
   simd::for_lanes<T>(units.size(), [&](Index unit, auto lanes) {
     const Index j = units.begin + unit;
     const Pack<T> one = simd::broadcast(T(1)), zero{};
-    Pack<T> z_from_z = one, z_from_u = zero, u_from_z = zero, u_from_u = one;
+    Pack<T> z_lost = zero, z_from_u = zero, u_from_z = zero, u_from_u = one;
     const Pack<T> decay = c.decay * simd::load(factors_.data() + j);
     for (Index k = last; k-- > first;) {
       const Index at = k * o + j;
       const Pack<T> shrink = rates_[std::size_t(k)] * decay, step = lanes.load(steps_.data() + at);
-      const Pack<T> in_z = now * z_from_z + gain * z_from_u, in_u = now * u_from_z + gain * u_from_u;
+      const Pack<T> z_from_z = one - z_lost, in_z = now * z_from_z + gain * z_from_u;
+      const Pack<T> in_u = now * u_from_z + gain * u_from_u;
       lanes.store(course.z_steps.data() + at, in_z * step);
       lanes.store(course.u_steps.data() + at, in_u * step);
       z_from_u = momentum * (through * z_from_z + z_from_u);
       u_from_u = momentum * (through * u_from_z + u_from_u);
-      z_from_z -= shrink * in_z;
+      z_lost += shrink * in_z;
       u_from_z -= shrink * in_u;
     }
-    lanes.store(course.z_from_z.data() + j, z_from_z);
+    lanes.store(course.z_lost.data() + j, z_lost);
     lanes.store(course.z_from_u.data() + j, z_from_u);
     lanes.store(course.u_from_z.data() + j, u_from_z);
     lanes.store(course.u_from_u.data() + j, u_from_u);

@@ -50,11 +50,12 @@ class BlockedDense final : public OnlineLayer<T> {
   void backward(const T* e, const T* c, T* e_below, T* c_below) override;
 
  private:
-  // What some updates in a row do to totals and their velocities: z <- z_from_z z + z_from_u u + G z_steps
-  // and u <- u_from_z z + u_from_u u + G u_steps; to weights and theirs likewise, with X' instead of G.
+  // What some updates in a row do to totals and their velocities: z <- z - z_lost z + z_from_u u + G z_steps
+  // and u <- u_from_z z + u_from_u u + G u_steps; to weights and theirs likewise, with X' instead of G. A
+  // little decay would be a matter of the last digits in a factor near 1.
   struct Course {
-    AlignedVector<T> z_from_z, z_from_u, u_from_z, u_from_u;  // (o)
-    AlignedVector<T> z_steps, u_steps;                        // (B, o), rows of these updates
+    AlignedVector<T> z_lost, z_from_u, u_from_z, u_from_u;  // (o)
+    AlignedVector<T> z_steps, u_steps;                      // (B, o), rows of these updates
   };
 
   bool moves() const { return state_.options.momentum != 0; }
