@@ -32,12 +32,14 @@ def assert_same_state(one, other, **tolerance):
 
 
 def is_fast(estimator):
-    return "_learner" in vars(estimator)
+    """Whether the last call of learn_one did without partial_fit."""
+    return vars(estimator).get("_learner") is not None
 
 
 def fast_model(**options):
     model = ebp.MLPClassifier((6,), max_iter=2, random_state=0, **options).fit(X, LABELS)
-    model.learn_one(X[0], LABELS[0])
+    for row in range(2):  # the first call makes a rule
+        model.learn_one(X[row], LABELS[row])
     model.predict_one(X[0])
     assert is_fast(model)
     return model

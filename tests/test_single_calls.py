@@ -39,7 +39,7 @@ def test_parameters_are_checked_again():
     with pytest.raises(ValueError, match="learning_rate_init"):
         model.learn_one(X[0], LABELS[0])
     with pytest.raises(AttributeError, match="solver"):
-        model.set_params(solver="lm").learn_one(X[0], LABELS[0])
+        fast_model().set_params(solver="lm").learn_one(X[0], LABELS[0])
 
 
 def test_another_fit_and_other_weights_are_used():

@@ -13,9 +13,9 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import column_or_1d, validate_data
 
 from . import _options
-from ._estimator import learns_from_parts
 from ._inputs import Transform, accepted_dtypes, check_rectangular
 from ._single import Coder, SingleSamples
+from ._solvers import learns_from_parts
 from ._targets import (
     class_factors,
     class_targets,

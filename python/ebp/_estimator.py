@@ -14,11 +14,11 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from . import _options
 from ._batch import Search, chosen_solver
 from ._inputs import accepted_dtypes, chunks, normalized
-from ._options import BATCH_SOLVERS, ONLINE_SOLVERS, SEARCHES
+from ._options import BATCH_SOLVERS, SEARCHES
 from ._preparation import PreparedEstimator, unchanged_on_error
 from ._presentation import EmphasizedOrders, orders
 from ._rates import RateSchedule, rates_of
-from ._solvers import FEW_ROWS, check_engine, new_rule, start_rate
+from ._solvers import FEW_ROWS, check_engine, new_rule, start_rate, stream_solver
 from ._targets import constant_loss
 from ._training import EXPLOSION, Course, History, Loop, Monitor, TrainingData, present, warn_of
 from .schedules import GrowingBatch, Schedule
@@ -26,17 +26,6 @@ from .schedules import GrowingBatch, Schedule
 RESTARTS = 5
 RESTART_FACTOR = 1 / 4
 STREAM_STATISTICS = 1000  # partial_fit updates the normalisation until it has seen this many samples
-
-
-def learns_from_parts(estimator: Any) -> bool:
-    """Whether the solver can learn from parts of the samples; else AttributeError, as scikit-learn asks."""
-    if estimator.solver in BATCH_SOLVERS:
-        names = ", ".join(map(repr, ("auto", *ONLINE_SOLVERS)))
-        raise AttributeError(
-            f"[{type(estimator).__name__}.partial_fit] solver must be one of {names}, which learn from a "
-            f"part of the samples; got {estimator.solver!r}"
-        )
-    return True
 
 
 class OnlineEstimator(PreparedEstimator):
@@ -220,7 +209,7 @@ class OnlineEstimator(PreparedEstimator):
         """One pass over the rows; the subclass has checked the options and, for the first call, `classes`."""
         first = not hasattr(self, "network_")
         with unchanged_on_error(self):
-            self.solver_ = "sdlm" if self.solver == "auto" else str(self.solver)
+            self.solver_ = stream_solver(self)
             data = self._prepare_chunk(X, y, sample_weight, classes, first)
             if len(data.rows):
                 self._update_rule(data)
@@ -275,14 +264,17 @@ class OnlineEstimator(PreparedEstimator):
         if settings[1:] != known[1:]:
             self._rule = None
         self._rule_settings = settings
-        kind = "invscaling" if self.learning_rate == "invscaling" else "constant"
-        rate = RateSchedule(kind, self._rate, 1, self.tol).rate(self.n_iter_)
+        rate = self._stream_rates().rate(self.n_iter_)
         if self._rule is None:
             check_engine(self._name, self.engine, self.solver_, self.network_)
             refresh = "epoch" if len(data.rows) >= FEW_ROWS else "running"
             self._rule = self._new_rule(rate, data, refresh, self.t_)
         self._rule.learning_rate = rate
         self.eta_ = self._rate
+
+    def _stream_rates(self) -> RateSchedule:
+        kind = "invscaling" if self.learning_rate == "invscaling" else "constant"
+        return RateSchedule(kind, self._rate, 1, self.tol)
 
     def _learn_chunk(self, data: TrainingData, made: tuple[np.ndarray, float] | None = None) -> None:
         """Present the rows; if an automatic rate proves too large, the rows come again at a quarter of it.
@@ -294,10 +286,8 @@ class OnlineEstimator(PreparedEstimator):
         usual, proven = self._rate, self.t_ >= STREAM_STATISTICS
         before, loss = made or (network.parameters.copy(), np.nan)
         for attempt in range(RESTARTS + 1):
-            if attempt or made is None:
-                loss = self._present_chunk(data)
-            failed = self._failed(loss, data, before)
-            if not failed:
+            loss = self._present_chunk(data) if attempt or made is None else loss
+            if not (failed := self._failed(loss, data, before)):
                 break
             network.parameters[:] = before
             self._rule = None

@@ -11,9 +11,9 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import validate_data
 
 from . import _options
-from ._estimator import learns_from_parts
 from ._inputs import Transform, accepted_dtypes, check_rectangular
 from ._single import PLAIN, Coder, SingleSamples
+from ._solvers import learns_from_parts
 from ._targets import SIGMOIDS, round_significand
 from .normalizer import InputNormalizer
 

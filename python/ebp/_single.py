@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from ._estimator import OnlineEstimator, learns_from_parts
+from ._estimator import OnlineEstimator
 from ._inputs import Transform
-from ._rates import RateSchedule
+from ._solvers import learns_from_parts, stream_solver
 from ._training import EXPLOSION
 
 PLAIN = "?bBhHiIlLqQefd"  # types that float64 holds as they are, or rounds as a conversion of many rows does
@@ -51,13 +51,13 @@ class SingleSamples(OnlineEstimator):
         """Learn from one sample of a stream, as ``partial_fit([x], [y])`` does, in a few microseconds.
 
         `fit` or `partial_fit` must have started the estimator: a classifier has to know its classes. The
-        first call, the next one after `fit`, `partial_fit` or a change of parameters, and all calls while
+        first call after `fit` or a change of solver, momentum, alpha or schedule, and all calls while
         `partial_fit` still learns the normalisation (the first 1,000 samples) take its whole way, as every
-        call does with class_weight. After that the weights become the same bits as by `partial_fit` with
+        call does with class_weight. Else the weights become the same bits as by `partial_fit` with
         batch_size=1 and n_threads=1, unless the inputs are rotated (normalize="decorrelate" or "zca") with
         dtype="float64"; then, and with other batches, threads or the blocked engine, they differ by rounding.
-        Only after a first `partial_fit` of 100 samples or more does SDLM differ: its curvature follows the
-        running mean (62), where `partial_fit` would measure it anew from the one sample.
+        Only after a first `partial_fit` of 100 samples or more does SDLM differ: the curvature measured last
+        goes on as a running mean (62), where `partial_fit` would measure it anew from the one sample.
         `learning_rates_` stays that of the last `partial_fit`.
 
         Parameters
@@ -95,7 +95,9 @@ class SingleSamples(OnlineEstimator):
         'left'
         """
         learner = self.__dict__.get("_learner")
-        loss = None if learner is None or learner.reader.stale else learner.learn(self, x, y)
+        if learner is None or learner.reader.stale:
+            learner = self.__dict__["_learner"] = self._new_learner()
+        loss = None if learner is None else learner.learn(self, x, y)
         return self._learn_fully(x, y) if loss is None else loss
 
     def predict_one(self, x: Any) -> Any:
@@ -143,13 +145,10 @@ class SingleSamples(OnlineEstimator):
         return reader
 
     def _learn_fully(self, x: Any, y: Any) -> float:
-        """Learn by `partial_fit`; then keep what the next samples need, if it no longer changes."""
         learns_from_parts(self)
         before = getattr(self, "n_iter_", 0)
         with _no_word_of_names(self):
             self.partial_fit([x], [y])
-        if self._is_settled():
-            self.__dict__["_learner"] = Learner(self)
         return self.loss_ if self.n_iter_ > before else math.nan
 
     def _lower_rate(self, x: Any, y: Any, before: np.ndarray, loss: float) -> float:
@@ -159,11 +158,23 @@ class SingleSamples(OnlineEstimator):
         self._learn_chunk(data, (before, loss))
         return self.loss_ if self.n_iter_ > n_iter else math.nan
 
-    def _is_settled(self) -> bool:
-        weighted = getattr(self, "class_weight", None) is not None
-        return (
-            self._statistics_fixed and self._rule is not None and math.isfinite(self.loss_) and not weighted
-        )
+    def _new_learner(self) -> Learner | None:
+        """A learner, if there is a rule that `partial_fit` would go on with, and if nothing else moves."""
+        if (
+            getattr(self, "_rule", None) is None
+            or not self._statistics_fixed
+            or not math.isfinite(self.loss_)
+        ):
+            return None
+        if getattr(self, "class_weight", None) is not None or self.early_stopping:
+            return None
+        self._check_options()
+        self._check_architecture()
+        if stream_solver(self) != self.solver_ or self._settings() != self._rule_settings:
+            return None
+        if not isinstance(self.learning_rate_init, str):
+            self._rate = self.eta_ = float(self.learning_rate_init)
+        return Learner(self)
 
     def __setattr__(self, name: str, value: Any) -> None:
         # Parameters, network and rule are attributes: whichever changes, what was derived from them goes.
@@ -239,8 +250,8 @@ class Learner:
         self._rule = estimator._rule
         self._trainer = estimator._rule._bind(estimator.network_)
         self._automatic = isinstance(estimator.learning_rate_init, str)
-        falls = estimator.learning_rate == "invscaling"
-        self._rates = RateSchedule("invscaling", estimator._rate, 1, estimator.tol) if falls else None
+        self._rates = estimator._stream_rates()
+        self._rule.learning_rate = self._rates.rate(estimator.n_iter_)
 
     def learn(self, estimator: SingleSamples, x: Any, y: Any) -> float | None:
         """The loss before the update; None if the sample has to go through `partial_fit`."""
@@ -248,7 +259,7 @@ class Learner:
         if z is None or t is None:
             return None
         rule, state = self._rule, estimator.__dict__  # past SingleSamples.__setattr__, which would end this
-        if self._rates is not None:
+        if self._rates.kind != "constant":
             rule.learning_rate = self._rates.rate(state["n_iter_"])
         if rule.schedule is not None:
             self._trainer.set_learning_rate(rule._next_rate)

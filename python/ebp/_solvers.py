@@ -8,6 +8,7 @@ import numpy as np
 
 from . import _core, rules
 from ._inputs import normalized
+from ._options import BATCH_SOLVERS, ONLINE_SOLVERS
 from ._rates import automatic_sdlm_rate, automatic_step, layer_widths, measure_eigenvalue
 from .network import Network
 
@@ -33,6 +34,22 @@ RULES: dict[str, Any] = {
     "adam": rules.Adam,
     "rprop": rules.Rprop,
 }
+
+
+def learns_from_parts(estimator: Any) -> bool:
+    """Whether the solver can learn from parts of the samples; else AttributeError, as scikit-learn asks."""
+    if estimator.solver in BATCH_SOLVERS:
+        names = ", ".join(map(repr, ("auto", *ONLINE_SOLVERS)))
+        raise AttributeError(
+            f"[{type(estimator).__name__}.partial_fit] solver must be one of {names}, which learn from a "
+            f"part of the samples; got {estimator.solver!r}"
+        )
+    return True
+
+
+def stream_solver(estimator: Any) -> str:
+    """The solver of `partial_fit`."""
+    return "sdlm" if estimator.solver == "auto" else str(estimator.solver)
 
 
 def start_rate(
