@@ -36,8 +36,8 @@ def trained(make_rule, net, X, T, slower=10, **options):
 @pytest.mark.parametrize("n_threads", [2, 3])
 @pytest.mark.parametrize("rule", [*RULES.values(), *PER_WEIGHT.values()], ids=[*RULES, *PER_WEIGHT])
 def test_threads_change_rounding_only(rule, n_threads):
-    X, T = samples(150, 130)
-    net = network(130, (90, 100))  # both large enough to be shared
+    X, T = samples(100, 300)
+    net = network(300, (220, 300))  # both large enough to be shared
     alone, shared = (trained(rule, net, X, T, engine="streaming", n_threads=k) for k in (1, n_threads))
     for one, other in zip(alone, shared, strict=True):
         np.testing.assert_allclose(other, one, rtol=1e-8, atol=1e-11)
@@ -49,8 +49,8 @@ def test_threads_change_rounding_only(rule, n_threads):
 @pytest.mark.parametrize("n_threads", [2, 3])
 @pytest.mark.parametrize("rule", RULES.values(), ids=RULES)
 def test_threads_share_blocks(rule, n_threads):
-    X, T = samples(300, 130)
-    net = network(130, (90, 100))
+    X, T = samples(150, 300)
+    net = network(300, (220, 300))
     alone, shared = (trained(rule, net, X, T, engine="blocked", n_threads=k) for k in (1, n_threads))
     for one, other in zip(alone, shared, strict=True):
         np.testing.assert_allclose(other, one, rtol=1e-8, atol=1e-11)
@@ -58,7 +58,7 @@ def test_threads_share_blocks(rule, n_threads):
 
 def test_one_layer_has_equal_bits_for_any_number_of_threads():
     X, T = samples(200, 300, dtype="float32")
-    net = network(300, (100,), dtype="float32")
+    net = network(300, (250,), dtype="float32")
     found = [trained(PER_WEIGHT["sdlm"], net, X, T, n_threads=k)[0] for k in (1, 2, 4)]
     assert np.array_equal(found[0], found[1])
     assert np.array_equal(found[0], found[2])
@@ -75,13 +75,13 @@ def test_more_threads_than_work(engine, units):
     np.testing.assert_allclose(shared[0], alone[0], rtol=1e-9, atol=1e-12)
 
 
-TABLE = [[1, 1, 0, 0, 0], [0, 1, 1, 1, 0], [0, 0, 0, 0, 1]]
-IMAGES = {
-    "pooled": [Conv2D(6, 5), MaxPool2D(2), Conv2D(8, 3), MaxPool2D(2), Dense(100), Dense(3)],
-    "plain": [Conv2D(5, 5, stride=2), Conv2D(7, 3, padding="same"), Dense(3)],
-    "table": [Conv2D(5, 5), Subsample2D(2), Conv2D(3, 3, connections=np.array(TABLE, bool)), Dense(3)],
-    "wide windows, one map": [Conv2D(1, 3), MaxPool2D(3), Conv2D(9, 3), MaxPool2D(2), Dense(3)],
-    "narrow rows": [Conv2D(9, 13), MaxPool2D(2), Conv2D(9, 1), MaxPool2D(2), Conv2D(99, 1), Dense(3)],
+TABLE = np.tile(np.array([[1, 1, 0, 0, 0], [0, 1, 1, 1, 0], [0, 0, 0, 0, 1]], bool), (14, 1))
+IMAGES = {  # of layers large enough to be shared
+    "pooled": [Conv2D(6, 5), MaxPool2D(2), Conv2D(16, 3), MaxPool2D(2), Dense(170), Dense(3)],
+    "plain": [Conv2D(20, 5, stride=2), Conv2D(5, 3, padding="same"), Dense(3)],
+    "table": [Conv2D(5, 5), Subsample2D(2), Conv2D(42, 3, connections=TABLE), Dense(3)],
+    "wide windows": [Conv2D(5, 5), MaxPool2D(3), Conv2D(45, 3), MaxPool2D(2), Dense(3)],
+    "narrow rows": [Conv2D(64, 25), Conv2D(64, 1), MaxPool2D(2), Dense(3)],
 }
 
 
@@ -89,8 +89,8 @@ IMAGES = {
 @pytest.mark.parametrize("layers", IMAGES.values(), ids=IMAGES)
 def test_images(layers, n_threads):
     rng = np.random.default_rng(0)
-    X, T = rng.standard_normal((60, 1, 20, 20)), rng.standard_normal((60, 3))
-    net = ebp.Network(layers, (1, 20, 20), dtype="float64", random_state=0)
+    X, T = rng.standard_normal((40, 1, 28, 28)), rng.standard_normal((40, 3))
+    net = ebp.Network(layers, (1, 28, 28), dtype="float64", random_state=0)
     for rule in (RULES["plain"], PER_WEIGHT["sdlm"], PER_WEIGHT["running"]):
         alone, shared = (trained(rule, net, X, T, 100, n_threads=k) for k in (1, n_threads))
         assert not np.array_equal(alone[0], net.parameters)
@@ -101,8 +101,8 @@ def test_images(layers, n_threads):
 
 
 def test_callbacks_single_samples_and_divergence():
-    X, T = samples(3000, 130)
-    net, rule, calls = network(130, (90,)), SGD(0.005), []
+    X, T = samples(3000, 300)
+    net, rule, calls = network(300, (230,)), SGD(0.005), []
     result = net.train_online(X, T, rule, n_threads=2, callback=lambda done, loss: calls.append(done))
     assert (result.status, calls[-1]) == ("ok", 3000)
     net.learn_one(X[0], T[0], rule)
@@ -129,11 +129,11 @@ def test_an_interrupt_ends_the_training_and_its_threads():
 
 
 def test_python_threads_train_networks_of_their_own():
-    X, T = samples(300, 130)
-    expected, found = trained(RULES["plain"], network(130, (90,)), X, T, n_threads=2)[0], []
+    X, T = samples(300, 300)
+    expected, found = trained(RULES["plain"], network(300, (230,)), X, T, n_threads=2)[0], []
 
     def train():
-        found.append(trained(RULES["plain"], network(130, (90,)), X, T, n_threads=2)[0])
+        found.append(trained(RULES["plain"], network(300, (230,)), X, T, n_threads=2)[0])
 
     threads = [threading.Thread(target=train) for _ in range(3)]
     for thread in threads:
@@ -159,8 +159,8 @@ def test_estimators_hand_threads_on():
 
 
 def test_idle_threads_give_the_processor_back():
-    X, T = samples(200, 130)
-    net, pauses = network(130, (90,)), []
+    X, T = samples(200, 300)
+    net, pauses = network(300, (230,)), []
 
     def callback(done, loss):
         start = time.process_time()

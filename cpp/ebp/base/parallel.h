@@ -48,6 +48,7 @@ struct Share {
   Index begin, end;
   Share(Index n, Index k, Index n_threads, Index step = 1)
       : begin(bound(n, k, n_threads, step)), end(bound(n, k + 1, n_threads, step)) {}
+  Share(Index begin, Index end) : begin(begin), end(end) {}
   Index size() const { return end - begin; }
 
  private:

@@ -46,14 +46,14 @@ void Team::stop() {
 }
 
 void Team::start(const void* work, Call call) {
-  work_ = work;
-  call_ = call;
-  round_.fetch_add(1, std::memory_order_release);
-  round_.notify_all();
+  order_.work = work;
+  order_.call = call;
+  order_.round.fetch_add(1, std::memory_order_release);
+  order_.round.notify_all();
 }
 
 void Team::await() {
-  const unsigned round = round_.load(std::memory_order_relaxed);
+  const unsigned round = order_.round.load(std::memory_order_relaxed);
   for (auto& worker : workers_) {
     for (int turn = 0; worker->done.load(std::memory_order_acquire) != round; ++turn) {
       // Where there are fewer processors than threads, somebody may wait for this one.
@@ -69,12 +69,12 @@ void Team::serve(Worker& worker, int part) {
   const blas::Serial serial;
   const FlushDenormals flush;
   for (unsigned seen = 0;;) {
-    for (int turn = 0; turn < kTurns && round_.load(std::memory_order_acquire) == seen; ++turn)
+    for (int turn = 0; turn < kTurns && order_.round.load(std::memory_order_acquire) == seen; ++turn)
       rest_a_moment();
-    round_.wait(seen, std::memory_order_acquire);
-    if (!call_) return;
+    order_.round.wait(seen, std::memory_order_acquire);
+    if (!order_.call) return;
     ++seen;
-    call_(work_, part);
+    order_.call(order_.work, part);
     worker.done.store(seen, std::memory_order_release);
   }
 }

@@ -1,6 +1,7 @@
 // Threads that take parts in the same work, again and again, for microseconds at a time.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <memory>
 #include <thread>
@@ -37,6 +38,19 @@ class Team {
     run([&, this](int part) { body(Share(n, part, size(), step), part); });
   }
 
+  // Calls body(share, part) for n things, `step` at a time, of which every part takes the next as soon as it
+  // is free, so that a slow processor does less; alone for all at once. The shares are always the same, the
+  // parts that treat them are not.
+  template <class Body>
+  void deal(Index n, Index step, const Body& body) {
+    if (workers_.empty()) return body(Share(0, n), 0);
+    dealt_.store(0, std::memory_order_relaxed);
+    run([&, this](int part) {
+      for (Index k; (k = dealt_.fetch_add(step, std::memory_order_relaxed)) < n;)
+        body(Share(k, std::min(n, k + step)), part);
+    });
+  }
+
  private:
   using Call = void (*)(const void*, int);
   struct Worker;
@@ -45,10 +59,16 @@ class Team {
   void await();
   void serve(Worker& worker, int part);
 
+  // In one line of the caches, which is all that goes from core to core when a round begins.
+  struct alignas(64) Order {
+    std::atomic<unsigned> round{0};
+    Call call = nullptr;  // null when the threads are to end
+    const void* work = nullptr;
+  };
+
   std::vector<std::unique_ptr<Worker>> workers_;
-  const void* work_ = nullptr;
-  Call call_ = nullptr;                         // null when the threads are to end
-  alignas(64) std::atomic<unsigned> round_{0};  // of work
+  Order order_;
+  alignas(64) std::atomic<Index> dealt_{0};
 };
 
 // A team for work that is worth sharing; otherwise the thread that asks does it alone.

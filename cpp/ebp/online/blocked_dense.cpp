@@ -14,6 +14,10 @@ using simd::Pack;
 // sub-blocks the others half of a block's, at the speed of products.
 constexpr Index kSubBlock = 16;
 
+// Units, or samples of the Gram matrix, that threads take at a time: few enough to share them out fairly, and
+// many enough for products to be fast.
+constexpr Index kDealt = 32;
+
 // Rows [0, kCount) of `to` (o) each get, in lanes [j, j + kPacks packs), their row of gram times steps
 // (updates, o); rows of gram are `stride` apart.
 template <int kCount, int kPacks, class T, class Lanes>
@@ -106,20 +110,11 @@ T* BlockedDense<T>::clear() {
 }
 
 template <class T>
-template <class Body>
-void BlockedDense<T>::in_parts(const Body& body) {
-  team_->share(sweep_.n_outputs, simd::kLanes<T>, body);
-}
-
-template <class T>
 void BlockedDense<T>::load(Index rows) {
   rows_ = rows;
   row_ = sub_block_ = 0;
-  stride_ = team_->size() == 1 ? rows : block_rows_;
-  in_parts([this](const Share& units, int part) {
-    load_units(units);
-    load_gram(part, team_->size());
-  });
+  team_->deal(rows, kDealt, [this](const Share& samples, int) { load_gram(samples); });
+  team_->deal(sweep_.n_outputs, kDealt, [this](const Share& units, int) { load_units(units); });
 }
 
 template <class T>
@@ -134,22 +129,22 @@ void BlockedDense<T>::load_units(const Share& units) {
   if (moves()) totals(sweep_.memory.velocity, u_.data());
 }
 
-// Rows of a triangle of about equal areas, as rectangles that reach a little beyond it.
+// Some rows of the triangle, and in part a little beyond it.
 template <class T>
-void BlockedDense<T>::load_gram(int part, int parts) {
+void BlockedDense<T>::load_gram(const Share& samples) {
   const Index i = sweep_.n_inputs;
-  if (parts == 1) return blas::syrk(blas::Op::kPlain, rows_, i, x_.data(), T(0), gram_.data());
-  const auto bound = [&](int k) { return Index(double(rows_) * std::sqrt(double(k) / parts) + 0.5); };
-  const Index first = bound(part), last = bound(part + 1);
-  blas::gemm<T>(blas::Op::kPlain, blas::Op::kTransposed, last - first, last, i, {x_.data() + first * i, i},
-                {x_.data(), i}, T(0), {gram_.data() + first * stride_, stride_});
+  if (samples.size() == rows_) return blas::syrk(blas::Op::kPlain, rows_, i, x_.data(), T(0), gram_.data());
+  blas::gemm<T>(blas::Op::kPlain, blas::Op::kTransposed, samples.size(), samples.end, i,
+                {x_.data() + samples.begin * i, i}, {x_.data(), i}, T(0),
+                {gram_.data() + samples.begin * rows_, rows_});
 }
 
 template <class T>
 void BlockedDense<T>::finish() {
   const Index updates = row_;
   rows_ = row_ = 0;
-  if (updates > 0) in_parts([=, this](const Share& units, int) { finish_units(units, updates); });
+  if (updates == 0) return;
+  team_->deal(sweep_.n_outputs, kDealt, [=, this](const Share& units, int) { finish_units(units, updates); });
 }
 
 template <class T>
@@ -213,7 +208,9 @@ void BlockedDense<T>::backward(const T* e, const T*, T*, T*) {
   ++row_;
   follow_in_sub_block(step);
   if (row_ == sub_block_ + kSubBlock) {
-    if (row_ < rows_) in_parts([this](const Share& units, int) { follow_behind_sub_block(units); });
+    if (row_ < rows_)
+      team_->share(sweep_.n_outputs, simd::kLanes<T>,
+                   [this](const Share& units, int) { follow_behind_sub_block(units); });
     sub_block_ = row_;
   }
 }
@@ -226,7 +223,7 @@ void BlockedDense<T>::follow_in_sub_block(const T* step) {
   const T *gram = gram_.data() + (row_ - 1), *factors = factors_.data();
   T *z = z_.data(), *u = moves() ? u_.data() : nullptr;
   const bool decays = this->decays();
-  const Index first = row_, stride = stride_;
+  const Index first = row_, stride = rows_;
   simd::for_lanes<T>(o, [=](Index j, auto lanes) {
     const Pack<T> taken = lanes.load(step + j);
     if (!u && !decays) {
@@ -248,9 +245,9 @@ template <class T>
 void BlockedDense<T>::follow_behind_sub_block(const Share& units) {
   const Index o = sweep_.n_outputs, behind = rows_ - row_, updates = row_ - sub_block_;
   T *z = z_.data() + row_ * o, *u = moves() ? u_.data() + row_ * o : nullptr;
-  const T* gram = gram_.data() + row_ * stride_ + sub_block_;
+  const T* gram = gram_.data() + row_ * rows_ + sub_block_;
   const auto add = [&](const AlignedVector<T>& steps, T* to) {
-    add_steps(behind, updates, units, o, gram, stride_, steps.data() + sub_block_ * o, to);
+    add_steps(behind, updates, units, o, gram, rows_, steps.data() + sub_block_ * o, to);
   };
   if (plain()) return add(steps_, z);
   compute_course(units, sub_block_, row_);

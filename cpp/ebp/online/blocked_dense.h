@@ -62,15 +62,12 @@ class BlockedDense final : public OnlineLayer<T> {
   bool decays() const { return state_.options.weight_decay != 0; }
   bool plain() const { return !moves() && !decays(); }
   void follow_in_sub_block(const T* step);
-  void load_gram(int part, int parts);
+  void load_gram(const Share& samples);
   // What follows concerns some of the units, each of which goes its own way.
   void load_units(const Share& units);
   void finish_units(const Share& units, Index updates);
   void follow_behind_sub_block(const Share& units);
   void compute_course(const Share& units, Index first, Index last);
-  // Calls body(units, part) for all units, in as many parts as there are threads.
-  template <class Body>
-  void in_parts(const Body& body);
 
   using Rule = online::UnitRate<T, false>;  // of the bias, which does not decay
 
@@ -80,13 +77,13 @@ class BlockedDense final : public OnlineLayer<T> {
   Team* team_ = nullptr;
   online::Sweep<T> sweep_;      // with the present sample's deltas
   AlignedVector<T> x_, z_, u_;  // (B, i), (B, o), (B, o); u_ is empty without momentum
-  AlignedVector<T> gram_;       // lower triangle of G, with rows `stride_` apart
+  AlignedVector<T> gram_;       // (B, B): the lower triangle of G
   AlignedVector<T> steps_;      // (B, o): -e d of every sample learnt from
   AlignedVector<T> rates_;      // (B): epsilon of every sample learnt from
   AlignedVector<T> output_, slope_, delta_, factors_;
   Course course_;
-  Index rows_ = 0, stride_ = 0, row_ = 0;  // of the block, and of them learnt from
-  Index sub_block_ = 0;                    // its first row
+  Index rows_ = 0, row_ = 0;  // of the block, and of them learnt from
+  Index sub_block_ = 0;       // its first row
 };
 
 }  // namespace ebp

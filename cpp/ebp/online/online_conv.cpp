@@ -74,14 +74,14 @@ class OnlineConv final : public OnlineLayer<T> {
   void activate(const Share& maps) {
     const Sigmoid<T> sigmoid = sigmoid_;
     const Index units = plan_.shape().n_positions(), step = plan_.totals_step();
+    const T* end = output_.data() + maps.end * units;
     for (Index o = maps.begin; o < maps.end; ++o) {
       const T *totals = totals_.data() + o * step, bias = bias_ ? bias_[o] : T(0);
       T *slopes = slopes_.data() + o * step, *outputs = output_.data() + o * units;
-      const bool last = o + 1 == maps.end;
       simd::for_lanes<T>(units, [=](Index k, auto lanes) {
         Pack<T> value, slope;
         sigmoid.value_and_slope(simd::load(totals + k) + bias, value, slope);
-        if (last)
+        if (outputs + k + kLanes<T> > end)
           lanes.store(outputs + k, value);
         else
           simd::store(outputs + k, value);

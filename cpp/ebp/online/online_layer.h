@@ -16,8 +16,9 @@ struct DenseSize {
   bool bias;
 };
 
-// Multiply-adds of a pass below which calling others takes longer than doing it all.
-inline constexpr Index kShareable = 8192;
+// Multiply-adds of a pass below which calling others, some hundred nanoseconds, takes longer than doing it
+// all.
+inline constexpr Index kShareable = 65'536;
 
 // Index letters: i inputs, o outputs of the layer. What layers hand each other has room for whole packs,
 // simd::padded(i) and simd::padded(o). A layer sees its samples strictly one after the other:

@@ -114,6 +114,7 @@ class OnlinePooledConv final : public OnlineLayer<T> {
       for (Index i : shape_.sources[std::size_t(o)])
         connections_[std::size_t(i)].push_back({o * step_size_, kernel++ * kernel_block() + kernel_start()});
     }
+    kernels_before_.push_back(kernel);
   }
 
   void choose_winners(const Share& maps, const T* totals) {
@@ -134,14 +135,14 @@ class OnlinePooledConv final : public OnlineLayer<T> {
   // unless that is another's.
   void activate(const Share& maps) {
     const Sigmoid<T> sigmoid = sigmoid_;
+    const T* end = output_.data() + maps.end * n_windows_;
     for (Index o = maps.begin; o < maps.end; ++o) {
       const T *values = values_.data() + o * step_size_, bias = bias_ ? bias_[o] : T(0);
       T *slopes = slopes_.data() + o * step_size_, *outputs = output_.data() + o * n_windows_;
-      const bool last = o + 1 == maps.end;
       simd::for_lanes<T>(n_windows_, [=](Index k, auto lanes) {
         Pack<T> value, slope;
         sigmoid.value_and_slope(simd::load(values + k) + bias, value, slope);
-        if (last)
+        if (outputs + k + kLanes<T> > end)
           lanes.store(outputs + k, value);
         else
           simd::store(outputs + k, value);
@@ -180,19 +181,21 @@ class OnlinePooledConv final : public OnlineLayer<T> {
   void form_gradient(const Share& maps, Code* at) {
     T* const gradient = step_.gradient();
     const Index frame_step = shape_.frame_height * plan_.frame_pitch(), taps = shape_.n_taps();
+    const T* end = gradient + kernels_before_[std::size_t(maps.end)] * taps;
+    const Index written = (shape_.kernel_height - 1) * shape_.kernel_width + online::kRow;
     alignas(64) T last[std::size_t(online::kRow * online::kRow)];
     for (Index o = maps.begin; o < maps.end; ++o) {
       locate(o, at);
       const T* deltas = deltas_.data() + o * step_size_;
       T* kernel = gradient + kernels_before_[std::size_t(o)] * taps;
       for (Index i : shape_.sources[std::size_t(o)]) {
-        const bool is_last = o + 1 == maps.end && i == shape_.sources[std::size_t(o)].back();
-        T* to = is_last ? last : kernel;
+        const bool reaches_beyond = kernel + written > end;
+        T* to = reaches_beyond ? last : kernel;
         for_number(shape_.kernel_height, [&]<int kHeight>() {
           online::kernel_gradient<kHeight>(n_windows_, deltas, at, frame_.data() + i * frame_step,
                                            plan_.frame_pitch(), shape_.kernel_width, to);
         });
-        if (is_last) std::copy_n(last, taps, kernel);
+        if (reaches_beyond) std::copy_n(last, taps, kernel);
         kernel += taps;
       }
       if (!bias_) continue;
@@ -266,7 +269,7 @@ class OnlinePooledConv final : public OnlineLayer<T> {
   AlignedVector<T> values_, slopes_, deltas_, curvatures_, kernels_;
   AlignedVector<Code> codes_;
   AlignedVector<Code> corners_, at_;   // offsets in the frame: of windows, of one map's winners for each part
-  std::vector<Index> kernels_before_;  // those of each output map
+  std::vector<Index> kernels_before_;  // those of each output map, and all
   std::vector<std::vector<online::Connection>> connections_;  // of each input map
   const T* x_ = nullptr;                                      // input of the present sample
 };
