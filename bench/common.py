@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import ctypes
 import importlib
+import json
 import os
 import shutil
 import subprocess
@@ -235,6 +236,19 @@ def pin(*cpus: int) -> bool:
 def integers(text: str) -> list[int]:
     """Of a comma-separated option."""
     return [int(part) for part in text.split(",")]
+
+
+def parser(description: str | None) -> argparse.ArgumentParser:
+    """The parser of a script that is described so, as it stands, and whose options are written out."""
+    return argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
+    )
+
+
+def write_json(file: Path | None, found: object) -> None:
+    """Write what was found, if a file was asked for."""
+    if file:
+        file.write_text(json.dumps(found, indent=1) + "\n")
 
 
 def add_cpus(parser: argparse.ArgumentParser) -> None:

@@ -11,7 +11,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import math
 import os
 import sys
@@ -86,9 +85,7 @@ def _measured(person: Contestant, task: str, parts: tuple, seed: int) -> dict | 
 
 
 def parse(arguments=None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
-    )
+    parser = common.parser(__doc__)
     parser.add_argument("--data", nargs="+", choices=list(SUITE), default=list(SUITE), metavar="NAME")
     parser.add_argument("--seeds", type=int, help=f"splits (default: {SEEDS}, with --full {FULL_SEEDS})")
     parser.add_argument("--full", action="store_true", help="more splits, more rates, raw inputs")
@@ -136,8 +133,7 @@ def main(arguments=None) -> int:
     print(report)
     if options.markdown:
         options.markdown.write_text(report)
-    if options.json:
-        options.json.write_text(json.dumps(result, indent=1) + "\n")
+    common.write_json(options.json, result)
     return 0
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import concurrent.futures
 import dataclasses
-import json
 import multiprocessing
 import os
 import sys
@@ -184,11 +183,7 @@ def run_tasks(contest: Contest, benchmark: Benchmark, options) -> dict:
 
 def parse(benchmark: Benchmark, arguments=None) -> argparse.Namespace:
     letters, selection = benchmark.letters, benchmark.selection
-    parser = argparse.ArgumentParser(
-        description=benchmark.description,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
+    parser = common.parser(benchmark.description)
     parser.add_argument("--tasks", default=letters, help="letters of the tasks (default: %(default)s)")
     parser.add_argument("--peers", default=",".join(selection), help="comma-separated (default: %(default)s)")
     for option, names in benchmark.variants.items():
@@ -251,6 +246,5 @@ def main(benchmark: Benchmark, arguments=None) -> int:
         print("\n" + text)
         if options.markdown:
             options.markdown.write_text(text)
-    if options.json:
-        options.json.write_text(json.dumps(result, indent=1) + "\n")
+    common.write_json(options.json, result)
     return int(contest.failed)

@@ -12,9 +12,7 @@ at once, which bounds every ratio of two threads to one.
 
 from __future__ import annotations
 
-import argparse
 import ctypes
-import json
 import multiprocessing
 import os
 import sys
@@ -268,9 +266,7 @@ def text(found: dict) -> str:
 
 
 def main(arguments=None) -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
-    )
+    parser = common.parser(__doc__)
     common.add_cpus(parser)
     parser.add_argument("--tasks", default="".join(TASKS), help="letters of the tasks (default: %(default)s)")
     parser.add_argument("--rounds", type=int, default=ROUNDS, help="(default: %(default)s)")
@@ -288,8 +284,7 @@ def main(arguments=None) -> int:
         print(f"the limits need gcc: {reason}", file=sys.stderr)
         return 1
     print(text(found))
-    if options.json:
-        options.json.write_text(json.dumps(found, indent=1) + "\n")
+    common.write_json(options.json, found)
     return 0
 
 

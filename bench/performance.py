@@ -10,7 +10,6 @@ made from these files, whenever they were written. --quick is a trial with their
 
 from __future__ import annotations
 
-import argparse
 import json
 import re
 import shutil
@@ -103,9 +102,7 @@ def fill(document: str, parts: dict[str, str]) -> str:
 
 
 def main(arguments=None) -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
-    )
+    parser = common.parser(__doc__)
     parser.add_argument("--steps", nargs="*", choices=list(STEPS), default=list(STEPS), metavar="STEP")
     common.add_cpus(parser)
     parser.add_argument("--results", type=Path, metavar="DIR", help="default: a temporary one")

@@ -7,11 +7,11 @@ The drivers print the table of their own tasks.
 
 from __future__ import annotations
 
-import argparse
 import json
 from dataclasses import dataclass
 from pathlib import Path
 
+import common
 import report
 
 
@@ -92,9 +92,7 @@ def text(results: list[dict]) -> str:
 
 
 def main(arguments=None) -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
-    )
+    parser = common.parser(__doc__)
     parser.add_argument("results", nargs="+", type=Path, help="files that a driver wrote with --json")
     options = parser.parse_args(arguments)
     print(text([json.loads(file.read_text()) for file in options.results]))

@@ -17,7 +17,6 @@ One picture each.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 import tempfile
@@ -270,9 +269,7 @@ def _each(point: dict) -> float:
 
 
 def parse(arguments=None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
-    )
+    parser = common.parser(__doc__)
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS), metavar="PART")
     parser.add_argument("--full", action="store_true", help="more sizes, more rounds, a larger file")
     parser.add_argument("--largest", type=float, default=1e7, help="parameters (default: %(default)g)")
@@ -302,8 +299,7 @@ def main(arguments=None) -> int:
     print(text(found))
     for file in scaling_pictures.draw(found, options.out or Path(tempfile.mkdtemp())):
         print(f"picture: {file}")
-    if options.json:
-        options.json.write_text(json.dumps(found, indent=1) + "\n")
+    common.write_json(options.json, found)
     return 0
 
 

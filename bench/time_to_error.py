@@ -20,7 +20,6 @@ thread; seconds are those of training alone. Where the rate falls, the number of
 from __future__ import annotations
 
 import argparse
-import json
 import math
 import os
 import statistics
@@ -232,9 +231,7 @@ def draw(found: dict) -> Any:
 
 
 def parse(arguments=None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
-    )
+    parser = common.parser(__doc__)
     parser.add_argument("--data-dir", default=os.environ.get("EBP_DATA_DIR"), help="folder with mnist/")
     parser.add_argument("--full", action="store_true", help="the whole grid, and long trainings")
     parser.add_argument("--programs", nargs="+", choices=PROGRAMS, default=list(PROGRAMS), metavar="NAME")
@@ -265,8 +262,7 @@ def main(arguments=None) -> int:
     summarise(found)
     print(text(found))
     save(draw(found), options.out, "time_to_error")
-    if options.json:
-        options.json.write_text(json.dumps(found, indent=1) + "\n")
+    common.write_json(options.json, found)
     return 0
 
 
