@@ -36,6 +36,7 @@ struct ConvShape {
   Index n_taps() const { return kernel_height * kernel_width; }
   Index n_positions() const { return out_height * out_width; }  // outputs of a map
   Index n_kernels() const;                                      // pairs of connected maps
+  Index multiply_adds() const { return n_kernels() * n_taps() * n_positions(); }
   // One output a map from one window, the whole image: a dense layer under another name.
   bool is_dense() const;
 };

@@ -177,18 +177,10 @@ void BlockedDense<T>::finish_units(const Share& units, Index updates) {
 template <class T>
 const T* BlockedDense<T>::forward(const T*) {
   const Index o = sweep_.n_outputs;
-  const T *totals = z_.data() + row_ * o,
-          *bias = sweep_.has_bias ? sweep_.weights + sweep_.bias_start() : nullptr;
-  T *outputs = output_.data(), *slopes = slope_.data();
-  const Sigmoid<T> sigmoid = sigmoid_;
-  simd::for_lanes<T>(o, [=](Index j, auto lanes) {
-    Pack<T> total = lanes.load(totals + j), value, slope;
-    if (bias) total += lanes.load(bias + j);
-    sigmoid.value_and_slope(total, value, slope);
-    simd::store(outputs + j, value);
-    simd::store(slopes + j, slope);
-  });
-  return outputs;
+  const T* totals = z_.data() + row_ * o;
+  const online::Activate<T> activate{sigmoid_, sweep_.bias(), output_.data(), slope_.data(), 0};
+  simd::for_lanes<T>(o, [=](Index j, auto lanes) { activate(j, lanes.load(totals + j), lanes); });
+  return output_.data();
 }
 
 template <class T>

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "ebp/base/team.h"
+#include "ebp/nn/activation.h"
 #include "ebp/online/methods.h"
 
 namespace ebp::online {
@@ -27,6 +28,7 @@ struct Sweep {
   Constants<T> constants;
 
   Index bias_start() const { return n_outputs * n_inputs; }
+  const T* bias() const { return has_bias ? weights + bias_start() : nullptr; }
 
   // The part of it that consists of some rows, without their biases.
   Sweep rows(const Share& share) const {
@@ -39,6 +41,24 @@ struct Sweep {
     part.hy += share.begin;
     part.unit_factors += share.begin;
     return part;
+  }
+};
+
+// Makes outputs and slopes (o) of the units' totals.
+template <class T>
+struct Activate {
+  Sigmoid<T> sigmoid;
+  const T* bias;  // null: none
+  T *outputs, *slopes;
+  Index first;  // the unit that the sweep calls 0
+
+  template <class Lanes>
+  void operator()(Index j, Pack<T> total, Lanes lanes) const {
+    if (bias) total += lanes.load(bias + first + j);
+    Pack<T> value, slope;
+    sigmoid.value_and_slope(total, value, slope);
+    simd::store(outputs + first + j, value);
+    simd::store(slopes + first + j, slope);
   }
 };
 

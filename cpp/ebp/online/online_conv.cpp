@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "ebp/base/simd.h"
+#include "ebp/online/map_kernels.h"
 #include "ebp/online/online_layer.h"
 
 namespace ebp {
@@ -29,10 +30,7 @@ class OnlineConv final : public OnlineLayer<T> {
         curvatures_(running ? std::size_t(conv.n_outputs() + kLanes<T>) : 0),
         output_(std::size_t(conv.n_outputs() + kLanes<T>)) {}
 
-  void use(Team& team) override {
-    const ConvShape& shape = plan_.shape();
-    helpers_.use(team, shape.n_kernels() * shape.n_taps() * shape.n_positions() >= kShareable);
-  }
+  void use(Team& team) override { helpers_.use(team, plan_.shape().multiply_adds() >= kShareable); }
   void begin() override {}
   void finish() override {}
   void publish() override {}
@@ -44,14 +42,17 @@ class OnlineConv final : public OnlineLayer<T> {
     const T* table = plan_.table(theta_, table_.data());
     helpers_.share(plan_.shape().maps_out, 1, [this, table](const Share& maps, int) {
       plan_.product(maps, table, columns_.data(), totals_.data());
-      activate(maps);
+      online::activate_maps(maps, plan_.shape().n_positions(), sigmoid_, bias_, totals_.data(),
+                            plan_.totals_step(), output_.data(), slopes_.data());
     });
     x_ = x;
     return output_.data();
   }
 
   void backward(const T* e, const T* c, T* e_below, T* c_below) override {
-    take_error(e);
+    online::deltas_of_maps(plan_.shape().maps_out, plan_.shape().n_positions(), slopes_.data(),
+                           plan_.totals_step(), e, deltas_.data() + plan_.deltas_start(),
+                           plan_.deltas_step());
     T* gradient = step_.gradient();
     helpers_.run([=, this](int part) {
       const Share inputs(plan_.shape().maps_in, part, helpers_.size());
@@ -69,42 +70,6 @@ class OnlineConv final : public OnlineLayer<T> {
   }
 
  private:
-  // Outputs and slopes from the totals. A map's outputs are written in whole packs, which the next map's
-  // overwrite where they reach into it, unless that is another's.
-  void activate(const Share& maps) {
-    const Sigmoid<T> sigmoid = sigmoid_;
-    const Index units = plan_.shape().n_positions(), step = plan_.totals_step();
-    const T* end = output_.data() + maps.end * units;
-    for (Index o = maps.begin; o < maps.end; ++o) {
-      const T *totals = totals_.data() + o * step, bias = bias_ ? bias_[o] : T(0);
-      T *slopes = slopes_.data() + o * step, *outputs = output_.data() + o * units;
-      simd::for_lanes<T>(units, [=](Index k, auto lanes) {
-        Pack<T> value, slope;
-        sigmoid.value_and_slope(simd::load(totals + k) + bias, value, slope);
-        if (outputs + k + kLanes<T> > end)
-          lanes.store(outputs + k, value);
-        else
-          simd::store(outputs + k, value);
-        simd::store(slopes + k, slope);
-      });
-    }
-  }
-
-  // delta = f' e: (4)
-  void take_error(const T* e) {
-    const Index units = plan_.shape().n_positions();
-    const T* slopes = slopes_.data();
-    T* deltas = deltas_.data() + plan_.deltas_start();
-    for (Index o = 0; o < plan_.shape().maps_out; ++o) {
-      simd::for_lanes<T>(units, [&](Index k, auto lanes) {
-        simd::store(deltas + k, simd::load(slopes + k) * lanes.load(e + k));
-      });
-      e += units;
-      slopes += plan_.totals_step();
-      deltas += plan_.deltas_step();
-    }
-  }
-
   // f'^2 c: (54)
   void take_curvature(const T* c) {
     const Index units = plan_.shape().n_positions();
@@ -119,12 +84,9 @@ class OnlineConv final : public OnlineLayer<T> {
   }
 
   void sum_deltas(const Share& maps, T* sums) const {
-    for (Index o = maps.begin; o < maps.end; ++o) {
-      const T* deltas = deltas_.data() + plan_.deltas_start() + o * plan_.deltas_step();
-      Pack<T> sum{};
-      for (Index k = 0; k < plan_.totals_step(); k += kLanes<T>) sum += simd::load(deltas + k);
-      sums[o] = simd::sum<T>(sum);
-    }
+    for (Index o = maps.begin; o < maps.end; ++o)
+      sums[o] = online::sum_of_deltas(plan_.shape().n_positions(),
+                                      deltas_.data() + plan_.deltas_start() + o * plan_.deltas_step());
   }
 
   const ConvPlan<T>& plan_;

@@ -11,24 +11,6 @@ namespace {
 using online::Motion;
 using simd::Pack;
 
-// Makes outputs and slopes (o) of the units' totals.
-template <class T>
-struct Activate {
-  Sigmoid<T> sigmoid;
-  const T* bias;  // null: none
-  T *outputs, *slopes;
-  Index first;  // the unit that the sweep calls 0
-
-  template <class Lanes>
-  void operator()(Index j, Pack<T> total, Lanes lanes) const {
-    if (bias) total += lanes.load(bias + first + j);
-    Pack<T> value, slope;
-    sigmoid.value_and_slope(total, value, slope);
-    simd::store(outputs + first + j, value);
-    simd::store(slopes + first + j, slope);
-  }
-};
-
 // The first layer's update is put off until its next forward pass, so that one sweep over the weights serves
 // both: it is the layer that passes nothing down, and usually the one with most of the weights.
 template <class T, class Rule, Motion kMotion>
@@ -84,9 +66,9 @@ class OnlineDense final : public OnlineLayer<T> {
 
   const T* forward(const T* x) override {
     if (pending_) online::update_bias<Rule, kMotion>(sweep_);
-    const T* bias = sweep_.has_bias ? sweep_.weights + sweep_.bias_start() : nullptr;
+    const T* bias = sweep_.bias();
     in_parts([this, x, bias](const online::Sweep<T>& rows, Index first, int) {
-      const Activate<T> emit{sigmoid_, bias, output_.data(), slope_.data(), first};
+      const online::Activate<T> emit{sigmoid_, bias, output_.data(), slope_.data(), first};
       if (pending_)
         online::products<Update>(rows, pending_, x, emit);
       else

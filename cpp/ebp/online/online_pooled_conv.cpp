@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "ebp/base/simd.h"
+#include "ebp/online/map_kernels.h"
 #include "ebp/online/online_layer.h"
 #include "ebp/online/winner_kernels.h"
 
@@ -56,7 +57,7 @@ class OnlinePooledConv final : public OnlineLayer<T> {
   }
 
   void use(Team& team) override {
-    helpers_.use(team, shape_.n_kernels() * shape_.n_taps() * shape_.n_positions() >= kShareable);
+    helpers_.use(team, shape_.multiply_adds() >= kShareable);
     totals_.resize(std::size_t(plan_.totals_size() + helpers_.size() * kBeyond));
     at_.resize(std::size_t(helpers_.size() * step_size_));
   }
@@ -73,14 +74,16 @@ class OnlinePooledConv final : public OnlineLayer<T> {
       T* totals = totals_.data() + part * kBeyond;  // nobody's winners are looked for in others' totals
       plan_.product(maps, table, columns_.data(), totals);
       choose_winners(maps, totals);
-      activate(maps);
+      online::activate_maps(maps, n_windows_, sigmoid_, bias_, values_.data(), step_size_, output_.data(),
+                            slopes_.data());
     });
     x_ = x;
     return output_.data();
   }
 
   void backward(const T* e, const T* c, T* e_below, T* c_below) override {
-    take_error(e);
+    online::deltas_of_maps(shape_.maps_out, n_windows_, slopes_.data(), step_size_, e, deltas_.data(),
+                           step_size_);
     if (e_below) fill_kernels();
     helpers_.run([=, this](int part) {
       form_gradient({shape_.maps_out, part, helpers_.size()}, at_.data() + part * step_size_);
@@ -131,37 +134,6 @@ class OnlinePooledConv final : public OnlineLayer<T> {
       }
   }
 
-  // A map's outputs are written in whole packs, which the next map's overwrite where they reach into it,
-  // unless that is another's.
-  void activate(const Share& maps) {
-    const Sigmoid<T> sigmoid = sigmoid_;
-    const T* end = output_.data() + maps.end * n_windows_;
-    for (Index o = maps.begin; o < maps.end; ++o) {
-      const T *values = values_.data() + o * step_size_, bias = bias_ ? bias_[o] : T(0);
-      T *slopes = slopes_.data() + o * step_size_, *outputs = output_.data() + o * n_windows_;
-      simd::for_lanes<T>(n_windows_, [=](Index k, auto lanes) {
-        Pack<T> value, slope;
-        sigmoid.value_and_slope(simd::load(values + k) + bias, value, slope);
-        if (outputs + k + kLanes<T> > end)
-          lanes.store(outputs + k, value);
-        else
-          simd::store(outputs + k, value);
-        simd::store(slopes + k, slope);
-      });
-    }
-  }
-
-  // delta = f' e of the winners: (4)
-  void take_error(const T* e) {
-    for (Index o = 0; o < shape_.maps_out; ++o, e += n_windows_) {
-      const T* slopes = slopes_.data() + o * step_size_;
-      T* deltas = deltas_.data() + o * step_size_;
-      simd::for_lanes<T>(n_windows_, [=](Index k, auto lanes) {
-        simd::store(deltas + k, lanes.load(slopes + k) * lanes.load(e + k));
-      });
-    }
-  }
-
   // to = where in the frame the values under each of a map's winners begin.
   void locate(Index o, Code* to) const {
     using Codes = simd::IntegerPack<T>;
@@ -198,10 +170,7 @@ class OnlinePooledConv final : public OnlineLayer<T> {
         if (reaches_beyond) std::copy_n(last, taps, kernel);
         kernel += taps;
       }
-      if (!bias_) continue;
-      Pack<T> sum{};
-      for (Index k = 0; k < n_windows_; k += kLanes<T>) sum += simd::load(deltas + k);
-      gradient[bias_ - theta_ + o] = simd::sum<T>(sum);
+      if (bias_) gradient[bias_ - theta_ + o] = online::sum_of_deltas(n_windows_, deltas);
     }
   }
 
