@@ -139,7 +139,6 @@ def adam(passes: int, batch: int, rate: float, falls: bool) -> Course:
         import torch
 
         torch.set_num_threads(1)
-        torch.set_flush_denormal(True)
         torch.manual_seed(seed)
         X, X_test = torch.from_numpy(digits.scaled), torch.from_numpy(digits.scaled_test)
         y = torch.from_numpy(digits.y.astype(np.int64))
@@ -150,6 +149,13 @@ def adam(passes: int, batch: int, rate: float, falls: bool) -> Course:
         done = 0
 
         def train() -> None:
+            torch.set_flush_denormal(True)  # as ebp does; undone below, for it holds for this whole thread
+            try:
+                one_pass()
+            finally:
+                torch.set_flush_denormal(False)
+
+        def one_pass() -> None:
             nonlocal done
             for rows in torch.randperm(len(y)).split(batch):
                 if falls:

@@ -39,6 +39,7 @@ def test_adam_learns(bench, digits, falls):
     steps = list(bench("error_courses").adam(3, 16, 1e-3, falls)(digits, 0))
     assert len(steps) == 3
     assert steps[-1].error < 5
+    assert np.float32(1e-40) * np.float32(1) > 0  # denormals are numbers again
 
 
 def test_the_rate_falls_linearly_to_zero(bench):
