@@ -3,8 +3,8 @@
 arithmetic  the operations of a task at the peak of multiply-adds;
 bandwidth   the smallest traffic of its weights at the bandwidth of the cache that holds them. An update of
             one sample can be joined with the forward pass of the next, so that one sweep reads and writes
-            every weight. The engine "blocked" touches those of the first layer only once for a block of
-            samples, in two products: one reads them, one reads and writes them.
+            every weight. The engine "blocked" does so with those of the first layer only once for a block of
+            samples.
 latency     the operations of a sample that wait for each other: `waiting_operations` times a multiply-add.
 
 The lowest binds. All of them leave out inputs, loops and calls.
@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import dense_tasks
 import lenet_tasks
+import numpy as np
 import report
 from common import OnlineTask, Work
 
@@ -21,7 +22,6 @@ TASKS = {**dense_tasks.TASKS, **lenet_tasks.TASKS}
 
 # ebp's engines by the names of their contestants; "ebp" takes one of them, or the only one there is.
 ENGINES = {"ebp-streaming": "streaming", "ebp-blocked": "blocked", "ebp": "streaming"}
-BLOCK_ROWS = 128
 # A layer of the forward pass: a multiply-add, the sum of 16 lanes in 4 steps, and of tanh 11 to its
 # exponential and 5 for a division and what is around it. Of the backward pass: derivative and product, and in
 # all layers but the first a multiply-add for the error below. Once a sample: difference from target, update.
@@ -33,6 +33,11 @@ def waiting_operations(n_layers: int) -> int:
     return n_layers * (FORWARD + BACKWARD) + (n_layers - 1) * BELOW + ONCE
 
 
+def block_rows(inputs: int, outputs: int) -> float:
+    """About as many samples as the engine takes together for a first layer of this size."""
+    return np.clip((14 * inputs * outputs / (inputs + outputs)) ** 0.5, 32, 192)
+
+
 def contestants(task: OnlineTask) -> dict[str, Work]:
     """ebp with each of its engines on the task, ready to run; where there is one engine, as it chooses."""
     names = [name for name in ENGINES if name in task.peers]
@@ -40,11 +45,11 @@ def contestants(task: OnlineTask) -> dict[str, Work]:
     return {name: task.peers[name].build(task.problem_to_time(task.peers[name])) for name in names}
 
 
-def ceilings(task: OnlineTask, flops: float, chain: float, read: float, update: float) -> dict[str, dict]:
+def ceilings(task: OnlineTask, flops: float, chain: float, update: float) -> dict[str, dict]:
     """By engine: samples a second that each limit allows.
 
-    `flops` are operations a second, `chain` the seconds of a multiply-add that waits, `read` and `update`
-    bytes a second read, and read and written. SDLM's rates, which task H reads too, are left out.
+    `flops` are operations a second, `chain` the seconds of a multiply-add that waits, `update` bytes a second
+    read and written. SDLM's rates, which task H reads too, are left out.
     """
     sizes = [4 * w.size for w in task.problem(1).weights]
     n_bytes, first = sum(sizes), sizes[0]
@@ -52,8 +57,8 @@ def ceilings(task: OnlineTask, flops: float, chain: float, read: float, update: 
         "arithmetic": flops / task.operations,
         "latency": 1 / (chain * waiting_operations(len(sizes))),
     }
-    block = (first / read + 2 * first / update) / BLOCK_ROWS
-    blocked = 1 / (block + 2 * (n_bytes - first) / update)
+    units = task.problem(1).weights[0]
+    blocked = update / (2 * first / block_rows(units[0].size, len(units)) + 2 * (n_bytes - first))
     return {
         "streaming": {"bandwidth": update / (2 * n_bytes), **common},
         "blocked": {"bandwidth": blocked, **common},

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import concurrent.futures
+import contextlib
 import dataclasses
 import multiprocessing
 import os
+import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -73,12 +75,17 @@ def threaded_name(name: str, threads: int) -> str:
 
 
 class Contest:
-    """Each peer in a process of its own; one that fails is dropped with a message and the rest go on."""
+    """Each peer in a process of its own; one that fails is dropped with a message and the rest go on.
+
+    Only the one that is asked runs. The others are stopped, for some leave threads behind that wait for work
+    in a loop and take the processor from whoever is being timed.
+    """
 
     def __init__(self, own: Sequence[str], cpus: list[int]):
         self.own, self.cpus, self.failed = own, cpus, False
         self.dropped: dict[str, str] = {}  # name: reason
         self._processes: dict[str, concurrent.futures.ProcessPoolExecutor] = {}
+        self._pids: dict[str, int] = {}
 
     def __contains__(self, name: str) -> bool:
         return name not in self.dropped
@@ -87,12 +94,27 @@ class Contest:
         if name not in self._processes:
             spawn = multiprocessing.get_context("spawn")  # a fork would carry over what this process loaded
             self._processes[name] = concurrent.futures.ProcessPoolExecutor(1, mp_context=spawn)
+            self._pids[name] = self._processes[name].submit(os.getpid).result()
         return self._processes[name]
+
+    def _let_run(self, *names: str) -> None:
+        """Stop the processes of all others."""
+        for name, pid in self._pids.items():
+            with contextlib.suppress(ProcessLookupError):  # it has crashed
+                os.kill(pid, signal.SIGCONT if name in names else signal.SIGSTOP)
+
+    def _end(self, *names: str) -> None:
+        self._let_run(*names)
+        for name in names:
+            self._pids.pop(name, None)
+            self._processes.pop(name).shutdown()
 
     def ask(self, name: str, function, *arguments):
         """Result of a function of `worker` in the peer's process; None if the peer had to be dropped."""
         try:
-            return self._process(name).submit(function, *arguments).result()
+            process = self._process(name)
+            self._let_run(name)
+            return process.submit(function, *arguments).result()
         except ImportError as reason:
             self.dropped[name] = f"is skipped: {reason}"
             self.failed |= name in self.own
@@ -100,7 +122,7 @@ class Contest:
             self.dropped[name] = f"failed: {type(reason).__name__}: {reason}"
             self.failed = True
         print(f"{name} {self.dropped[name]}", file=sys.stderr, flush=True)
-        self._processes.pop(name).shutdown()
+        self._end(name)
         return None
 
     def ask_all(self, names, function, arguments) -> dict:
@@ -109,8 +131,7 @@ class Contest:
         return {n: answer for n, answer in answers.items() if n in self}
 
     def close(self) -> None:
-        for process in self._processes.values():
-            process.shutdown()
+        self._end(*self._processes)
 
 
 def check(task: Task, answers: Mapping) -> dict[str, float]:

@@ -187,7 +187,7 @@ def measure(tasks: str, cpus: list[int], rounds: int = ROUNDS) -> dict:
         loops["read", size], loops["update", size] = limits.bandwidth(1024 * size)
     for letter in tasks:
         task = TASKS[letter]
-        loops["read", letter], loops["update", letter] = limits.bandwidth(4 * task.n_weights)
+        loops["update", letter] = limits.bandwidth(4 * task.n_weights)[1]
         for name, work in contestants(task).items():
             work.run()
             loops[name, letter] = Loop(lambda n, run=work.run: [run() for _ in range(n)], work.amount)
@@ -209,10 +209,10 @@ def measure(tasks: str, cpus: list[int], rounds: int = ROUNDS) -> dict:
     }
     for letter in tasks:
         task, own = TASKS[letter], {key[0]: r for key, r in rates.items() if key[1:] == (letter,)}
-        read, update = own.pop("read"), own.pop("update")
+        update = own.pop("update")
         limits_by_round = [
-            ceilings(task, f, 1 / c, r, u)
-            for f, c, r, u in zip(rates["multiply-adds"], rates["chain"], read, update, strict=True)
+            ceilings(task, f, 1 / c, u)
+            for f, c, u in zip(rates["multiply-adds"], rates["chain"], update, strict=True)
         ]
         found["tasks"][letter] = {
             "label": task.label,

@@ -132,12 +132,12 @@ def test_ceilings_count_by_hand(bench):
     """784-300-10 with 4 bytes a weight: 940,800 of the first layer, 12,000 above."""
     ceilings = bench("ceilings")
     task = ceilings.TASKS["D"]
-    found = ceilings.ceilings(task, flops=1e12, chain=1e-9, read=1e11, update=2e11)
+    found = ceilings.ceilings(task, flops=1e12, chain=1e-9, update=2e11)
     assert task.operations == 4 * 784 * 300 + 6 * 300 * 10
     assert found["streaming"]["arithmetic"] == pytest.approx(1e12 / task.operations)
     assert found["streaming"]["bandwidth"] == pytest.approx(2e11 / (2 * 952_800))
-    block = (940_800 / 1e11 + 2 * 940_800 / 2e11) / 128
-    assert found["blocked"]["bandwidth"] == pytest.approx(1 / (block + 2 * 12_000 / 2e11))
+    rows = (14 * 784 * 300 / (784 + 300)) ** 0.5
+    assert found["blocked"]["bandwidth"] == pytest.approx(2e11 / (2 * 940_800 / rows + 2 * 12_000))
     assert found["blocked"]["latency"] == pytest.approx(1e9 / (2 * 23 + 1 + 2))
 
 

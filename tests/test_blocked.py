@@ -23,6 +23,8 @@ RULES = {
     "sdlm": lambda: SDLM(2e-3, granularity="unit"),
     "sdlm, decay and momentum": lambda: SDLM(1e-3, granularity="unit", momentum=0.5, weight_decay=0.1),
     "centred": lambda: SGD(0.02, center_hidden=True),
+    "sdlm, a rate a weight": lambda: SDLM(2e-3),
+    "sdlm, a falling rate a weight": lambda: SDLM(4e-3, schedule=InverseTime(50)),
 }
 
 
@@ -56,7 +58,7 @@ def assert_same(found, tolerance=1e-11):
         assert second.n_samples == result.n_samples
         assert second.status == result.status
         np.testing.assert_allclose(second.losses, result.losses, rtol=100 * tolerance, atol=tolerance)
-    np.testing.assert_allclose(other_rule.learning_rates, rule.learning_rates, rtol=1e-6)
+    np.testing.assert_allclose(other_rule.learning_rates, rule.learning_rates, rtol=max(1e-6, tolerance))
 
 
 @pytest.mark.parametrize("rule", RULES.values(), ids=RULES)
@@ -65,8 +67,15 @@ def test_blocks_make_the_updates_of_single_samples(rule):
     assert_same(both(rule, network(33), X, T))
 
 
-@pytest.mark.parametrize("rule", [RULES["plain"], RULES["decay and momentum"]], ids=["plain", "general"])
-@pytest.mark.parametrize("n", [0, 1, 2, 15, 16, 17, ROWS - 1, ROWS, ROWS + 1, 2 * ROWS + 17])
+SOME_RULES = {
+    "plain": RULES["plain"],
+    "general": RULES["decay and momentum"],
+    "a rate a weight": RULES["sdlm, a rate a weight"],
+}
+
+
+@pytest.mark.parametrize("rule", SOME_RULES.values(), ids=SOME_RULES)
+@pytest.mark.parametrize("n", [0, 1, 2, 3, 4, 15, 16, 17, ROWS - 1, ROWS, ROWS + 1, 2 * ROWS + 17])
 def test_any_number_of_samples(n, rule):
     X, T = samples(n, 20)
     found = both(rule, network(20), X, T)
@@ -78,7 +87,7 @@ def test_any_number_of_samples(n, rule):
 @pytest.mark.parametrize("units", [1, 15, 16, 48, 49, 100])
 def test_any_width(inputs, units):
     X, T = samples(150, inputs)
-    for rule in (RULES["plain"], RULES["decay and momentum"]):
+    for rule in SOME_RULES.values():
         assert_same(both(rule, network(inputs, (units,)), X, T))
 
 
@@ -178,7 +187,9 @@ def test_engines_take_turns():
         ([Conv2D(2, 3), Dense(2)], (1, 6, 6), SGD(0.1)),
         ([GaussianRBF(3), Dense(2)], 4, SGD(0.1)),
         ([Dense(3), Dense(2)], 4, ebp.rules.Adam()),
-        ([Dense(3), Dense(2)], 4, SDLM()),
+        ([Dense(3), Dense(2)], 4, SDLM(momentum=0.5)),
+        ([Dense(3), Dense(2)], 4, SDLM(weight_decay=0.1)),
+        ([Dense(3), Dense(2)], 4, SDLM(refresh="running")),
         ([Dense(3), Dense(2)], 4, SDLM(granularity="unit", refresh="running")),
     ],
 )
@@ -199,7 +210,9 @@ def test_the_engine_is_chosen_by_size_and_rule():
 
     assert chosen(64, 32, SGD(0.01)) == "streaming"
     assert chosen(784, 1000, SGD(0.01)) == "blocked"
-    assert chosen(784, 1000, SDLM()) == "streaming"
+    assert chosen(784, 1000, SDLM()) == "blocked"
+    assert chosen(784, 1000, SDLM(momentum=0.5)) == "streaming"
+    assert chosen(64, 32, SDLM()) == "streaming"
     assert chosen(784, 1000, SDLM(granularity="unit")) == "blocked"
 
 
@@ -235,6 +248,7 @@ MNIST_RULES = {
     "momentum": lambda: SGD(0.001, momentum=0.5),
     "decay": lambda: SGD(0.002, weight_decay=0.001),
     "sdlm": lambda: SDLM(2e-4, granularity="unit"),
+    "sdlm, a rate a weight": lambda: SDLM(2e-4),
 }
 
 

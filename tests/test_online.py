@@ -3,7 +3,7 @@
 import ebp
 import numpy as np
 import pytest
-from cases import CASES, case
+from cases import CASES, Case, case
 from checks import assert_close, assert_parameters_close, check_training
 from reference_online import online_eigenvalue, train_sdlm, train_sgd, transformed
 
@@ -102,6 +102,41 @@ def test_sample_weights(one, batch_size):
     run_sgd(one, order_of(one, 200), {"momentum": 0.5}, **keywords)
     run_sdlm(one, order_of(one, 200), {"refresh": "running"}, **keywords)
     run_sdlm(one, order_of(one, 200), {"refresh": "epoch", "granularity": "unit"}, **keywords)
+
+
+WIDE = [  # a hidden layer beyond the first-level cache, several of whose updates are made together
+    Case(
+        "wide-9-70-61-3", 9, tuple((n, "scaled_tanh", 0.1, True) for n in (70, 61, 3)), "squared_error", 40, 5
+    ),
+    Case(
+        "wide-5-130-33", 5, ((130, "tanh", 0.0, False), (33, "logistic", 0.0, False)), "squared_error", 40, 6
+    ),
+]
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 4, 5, 8, 9, 300])
+@pytest.mark.parametrize("one", WIDE, ids=str)
+def test_wide_hidden_layers(one, n):
+    order = order_of(one, n)
+    weight = np.random.default_rng(0).uniform(0, 3, one.n_samples)
+    run_sgd(one, order, {"scale": "fan_in"}, sample_weight=weight)
+    run_sdlm(one, order, {"granularity": "unit", "hessian_samples": 5})
+
+
+def test_wide_hidden_layers_in_other_calls():
+    one = WIDE[0]
+    (X, T), net, rule = one.data(), one.network(), ebp.rules.SGD(0.01)
+    net.train_online(X, T, rule, order=range(6))
+    for row in (6, 7):
+        net.learn_one(X[row], T[row], rule)
+    net.train_online(X, T, rule, order=range(8, 17), n_threads=2)
+    net.train_online(X, T, rule, order=range(17, 30), batch_size=13)
+    net.train_online(X, T, rule, order=range(30, 33))
+    theta = one.parameters()
+    for rows in (*([k] for k in range(17)), range(17, 30), [30], [31], [32]):
+        order, size = list(rows), len(rows)
+        theta = train_sgd(one.oracle(), theta, X, T, rate=0.01, order=order, batch_size=size).theta
+    assert_parameters_close(net.parameters, theta, one.oracle(), 1e-9)
 
 
 @pytest.mark.parametrize("one", VARIED, ids=str)

@@ -51,6 +51,37 @@ TEST_CASE("a team does every part of every round, and sees what was written befo
   }
 }
 
+TEST_CASE("dealing gives everything to somebody, once") {
+  for (int size : {1, 2, 5}) {
+    Team team(size);
+    for (Index n : {0, 1, 7, 100, 1000})
+      for (Index step : {1, 32}) {
+        std::vector<int> seen(std::size_t(n), 0);
+        for (int round = 0; round < 100; ++round)
+          team.deal(n, step, [&](const Share& share, int) {
+            CHECK(share.begin % step == 0);
+            CHECK(share.end == std::min(n, share.begin + step));
+            for (Index k = share.begin; k < share.end; ++k) ++seen[std::size_t(k)];
+          });
+        CHECK(std::count(seen.begin(), seen.end(), 100) == n);
+      }
+  }
+}
+
+TEST_CASE("others work while the caller does something else") {
+  Team team(3);
+  std::vector<int> done(3, 0);
+  const auto work = [&](int part) { done[std::size_t(part)] = part; };
+  for (int round = 0; round < 100; ++round) {
+    std::fill(done.begin(), done.end(), 0);
+    team.start_others(work);
+    team.join();
+    CHECK(done == std::vector<int>{0, 1, 2});
+    team.run([&](int part) { done[std::size_t(part)] = 3; });
+    CHECK(done == std::vector<int>{3, 3, 3});
+  }
+}
+
 TEST_CASE("shares cover everything once, in whole steps") {
   for (Index n : {0, 1, 7, 16, 17, 100})
     for (int parts : {1, 2, 3, 7}) {
@@ -79,24 +110,34 @@ TEST_CASE("blocks and threads make the updates of single samples") {
   }
 }
 
-// One layer, whose outputs are to be `targets` (kSamples, kHidden), in blocks of `block_rows`.
-AlignedVector<double> trained_in_blocks(const RuleOptions& options, Index block_rows,
+// One layer, whose outputs are to be `targets` (kSamples, kHidden), in blocks of `block_rows`; with several
+// threads each block is prepared as soon as the one before is loaded.
+AlignedVector<double> trained_in_blocks(const RuleOptions& options, Index block_rows, int n_threads,
                                         const AlignedVector<double>& x,
                                         const AlignedVector<double>& targets) {
   auto network = make_network<double>({kInputs, kHidden}, Function::kTanh);
   double* theta = network->parameters();
   RuleState<double> state(*network, options);
-  Team alone;
+  Team team(n_threads);
   const Sigmoid<double> sigmoid{Function::kTanh, 0.05};
   BlockedDense<double> layer({kInputs, kHidden, true}, sigmoid, theta, 0, state, block_rows);
-  layer.use(alone);
+  layer.use(team);
+  layer.let_others_work_ahead(true);
+  CHECK(layer.works_ahead() == (n_threads > 1));
   layer.begin();
+  const auto prepare = [&](Index start) {
+    const Index rows = std::min(block_rows, kSamples - start);
+    std::copy_n(x.data() + start * kInputs, rows * kInputs, layer.inputs_ahead());
+    layer.prepare(rows);
+    CHECK(layer.prepared() == rows);
+  };
   AlignedVector<double> error(std::size_t(simd::padded<double>(kHidden)));
   for (Index sample = 0; sample < kSamples; ++sample) {
     if (layer.remaining() == 0) {
-      const Index rows = std::min(block_rows, kSamples - sample);
-      std::copy_n(x.data() + sample * kInputs, rows * kInputs, layer.clear());
-      layer.load(rows);
+      if (layer.prepared() == 0) prepare(sample);
+      layer.load();
+      const Index next = sample + layer.remaining();
+      if (layer.works_ahead() && next < kSamples) prepare(next);
     }
     const double* outputs = layer.forward(nullptr);
     for (Index j = 0; j < kHidden; ++j)
@@ -109,25 +150,26 @@ AlignedVector<double> trained_in_blocks(const RuleOptions& options, Index block_
   return {theta, theta + network->n_parameters()};
 }
 
-TEST_CASE("blocks of any size make the same updates") {
+TEST_CASE("blocks of any size, by any number of threads, make the same updates") {
   const auto x = values<double>(kSamples * kInputs, 1), targets = values<double>(kSamples * kHidden, 2);
   for (const RuleOptions& options : {sgd(Momentum::kHeavyBall, 0, 0), sgd(Momentum::kNesterov, 0.5, 0.1)}) {
-    const auto single = trained_in_blocks(options, 1, x, targets);
+    const auto single = trained_in_blocks(options, 1, 1, x, targets);
     const auto start = make_network<double>({kInputs, kHidden}, Function::kTanh);
     CHECK(largest_difference(start->parameters(), single.data(), Index(single.size())) > 0.01);
-    for (Index rows : {5, 16, 40, 64, 99, 100, 1000}) {
-      const auto found = trained_in_blocks(options, rows, x, targets);
-      CHECK(largest_difference(found.data(), single.data(), Index(single.size())) < 1e-12);
-    }
+    for (Index rows : {5, 16, 40, 64, 99, 100, 1000})
+      for (int n_threads : {1, 2, 3}) {
+        const auto found = trained_in_blocks(options, rows, n_threads, x, targets);
+        CHECK(largest_difference(found.data(), single.data(), Index(single.size())) < 1e-12);
+      }
   }
 }
 
 TEST_CASE("blocks grow with the layer") {
   const auto rows = [](Index i, Index o) { return BlockedDense<float>::best_block_rows({i, o, true}); };
   CHECK(rows(20, 20) == 32);
-  CHECK(rows(784, 300) == 80);
-  CHECK(rows(784, 1000) == 112);
-  CHECK(rows(4000, 4000) == 192);
+  CHECK(rows(784, 300) == 48);
+  CHECK(rows(784, 1000) == 80);
+  CHECK(rows(4000, 4000) == 160);
 }
 
 TEST_CASE("equal numbers of threads give equal bits") {

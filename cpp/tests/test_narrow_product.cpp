@@ -53,7 +53,7 @@ void check_products() {
             CHECK(std::memcmp(lower.data() + above, square.data() + above, bytes) == 0);
           }
           got = c;
-          narrow::outer(m, n, k, a.data(), b.data(), beta, got.data());
+          narrow::outer<T>(m, n, k, {a.data(), m}, {b.data(), n}, beta, {got.data(), n});
           expected = naive<T>(
               m, n, k, [&](Index i, Index p) { return a[std::size_t(p * m + i)]; },
               [&](Index p, Index j) { return b[std::size_t(p * n + j)]; }, beta, c);

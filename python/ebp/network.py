@@ -98,10 +98,11 @@ class Network(FeedForward):
             Neighbours should not be alike (section 4.2): see `ebp.sampling`.
         engine : {"auto", "streaming", "blocked"}, default="auto"
             How the sequence of updates is executed, with results that differ by rounding only. "streaming"
-            takes sample after sample through every layer. "blocked" computes the first layer for blocks of
-            samples by matrix products, which is faster where it has more weights than the second-level cache
-            holds; it must be dense, and `rule` an `SGD` or an `SDLM` with granularity "unit" and refresh
-            "epoch". "auto" takes what is faster.
+            takes sample after sample through every layer. "blocked" goes through the first layer's weights
+            only once for several samples: for dozens, by matrix products, where `rule` is an `SGD` or an
+            `SDLM` with granularity "unit", and for two or three where it is an `SDLM` with granularity
+            "weight" without momentum and weight decay. That layer must be dense, and the refresh of `SDLM`
+            "epoch". It is faster for all but small layers. "auto" takes what is faster.
         n_threads : int, default=1
             Threads that share the work of every single update: the units of a dense layer, if it is large.
             They wait for each other several times a sample, in a loop: there should be no more of them than

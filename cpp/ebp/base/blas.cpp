@@ -33,7 +33,7 @@ void eigen_gemm(Op op_a, Op op_b, Index m, Index n, Index k, Strided<const T> a,
   Eigen::Map<Matrix<T>, 0, Stride> C(c.data, m, n, Stride(c.stride));
   if (beta == T(0))
     C.setZero();
-  else
+  else if (beta != T(1))
     C *= beta;
   if (ta && tb)
     C.noalias() += A.transpose() * B.transpose();
@@ -67,9 +67,7 @@ void install(const Table<T>& table) {
 
 template <class T>
 void gemm(Op op_a, Op op_b, Index m, Index n, Index k, const T* a, const T* b, T beta, T* c) {
-  if (m == 0 || n == 0) return;
   const bool ta = op_a == Op::kTransposed, tb = op_b == Op::kTransposed;
-  if (ta && !tb && k > 0 && narrow::suits_outer<T>(m, n)) return narrow::outer(m, n, k, a, b, beta, c);
   gemm<T>(op_a, op_b, m, n, k, {a, ta ? m : k}, {b, tb ? k : n}, beta, {c, n});
 }
 
@@ -79,6 +77,8 @@ void gemm(Op op_a, Op op_b, Index m, Index n, Index k, Strided<const T> a, Strid
   if (m == 0 || n == 0) return;
   if (op_a == Op::kPlain && op_b == Op::kTransposed && narrow::suits_dot<T>(m, n, k))
     return narrow::dot(m, n, k, a, b, beta, c);
+  if (op_a == Op::kTransposed && op_b == Op::kPlain && k > 0 && narrow::suits_outer<T>(m, n))
+    return narrow::outer(m, n, k, a, b, beta, c);
   const auto& table = installed<T>();
   if (serial || !table.gemm || is_small(m, n, k) || !fits_int(m, n, k) ||
       !fits_int(a.stride, b.stride, c.stride)) {
@@ -105,7 +105,7 @@ void syrk(Op op, Index n, Index k, const T* a, T beta, T* c) {
     Eigen::Map<Matrix<T>> C(c, n, n);
     if (beta == T(0))
       C.template triangularView<Eigen::Lower>().setZero();
-    else
+    else if (beta != T(1))
       C.template triangularView<Eigen::Lower>() *= beta;
     if (transposed)
       C.template selfadjointView<Eigen::Lower>().rankUpdate(A.transpose());

@@ -52,6 +52,7 @@ template <class T, int kC>
 void dot_columns(Index m, Index k, Strided<const T> a, Strided<const T> b, T beta, Strided<T> c) {
   Index r = 0;
   for (; r + kRows <= m; r += kRows) dot_block<T, kRows, kC>(k, a.row(r), b, beta, c.row(r));
+  for (; r + 2 <= m; r += 2) dot_block<T, 2, kC>(k, a.row(r), b, beta, c.row(r));
   for (; r < m; ++r) dot_block<T, 1, kC>(k, a.row(r), b, beta, c.row(r));
 }
 
@@ -70,6 +71,7 @@ void dot(Index m, Index n, Index k, Strided<const T> a, Strided<const T> b, T be
   if (n <= m) {
     Index r = 0;
     for (; r + kRows <= m; r += kRows) dot_rows<T, kRows>(n, k, a.row(r), b, beta, c.row(r));
+    for (; r + 2 <= m; r += 2) dot_rows<T, 2>(n, k, a.row(r), b, beta, c.row(r));
     for (; r < m; ++r) dot_rows<T, 1>(n, k, a.row(r), b, beta, c.row(r));
   } else {
     Index j = 0;
@@ -103,19 +105,20 @@ bool suits_outer(Index m, Index n) {
   return m >= 2 && m <= 128 && n >= simd::kLanes<T>;
 }
 
-// kR columns of A (k, m) times a panel (k, kP packs) of columns of B; c (kR, kP packs), rows `stride` apart,
-// of whose last pack only `last` lanes are there.
+// C (kR, kP packs) = kR columns of A (k, kR) times kP packs of columns of B (k, kP packs), + beta C; of the
+// last pack only some lanes are there.
 template <class T, int kR, int kP, class Lanes>
-inline __attribute__((always_inline)) void outer_block(Index k, Index m, const T* a, const T* panel, T beta,
-                                                       Index stride, T* c, Lanes last) {
+inline __attribute__((always_inline)) void outer_block(Index k, Strided<const T> a, Strided<const T> b,
+                                                       T beta, Strided<T> c, Lanes last) {
   simd::Pack<T> sums[kR][kP] = {};
-  for (Index p = 0; p < k; ++p, a += m, panel += kP * simd::kLanes<T>) {
+  for (Index p = 0; p < k; ++p, a = a.row(1), b = b.row(1)) {
     simd::Pack<T> right[kP];
 #pragma GCC unroll 4
-    for (int v = 0; v < kP; ++v) right[v] = simd::load(panel + v * simd::kLanes<T>);
-#pragma GCC unroll 4
+    for (int v = 0; v + 1 < kP; ++v) right[v] = simd::load(b.data + v * simd::kLanes<T>);
+    right[kP - 1] = last.load(b.data + (kP - 1) * simd::kLanes<T>);
+#pragma GCC unroll 6
     for (int r = 0; r < kR; ++r) {
-      const simd::Pack<T> left = simd::broadcast(a[r]);
+      const simd::Pack<T> left = simd::broadcast(a.data[r]);
 #pragma GCC unroll 4
       for (int v = 0; v < kP; ++v) sums[r][v] += left * right[v];
     }
@@ -123,43 +126,46 @@ inline __attribute__((always_inline)) void outer_block(Index k, Index m, const T
   const auto put = [&](simd::Pack<T> sum, T* to, auto lanes) {
     lanes.store(to, beta == T(0) ? sum : sum + beta * lanes.load(to));
   };
-#pragma GCC unroll 4
+#pragma GCC unroll 6
   for (int r = 0; r < kR; ++r) {
-    T* to = c + r * stride;
+    T* to = c.data + r * c.stride;
 #pragma GCC unroll 4
     for (int v = 0; v + 1 < kP; ++v) put(sums[r][v], to + v * simd::kLanes<T>, simd::AllLanes<T>{});
     put(sums[r][kP - 1], to + (kP - 1) * simd::kLanes<T>, last);
   }
 }
 
-// Rows and columns, in packs, that outer() computes at a time.
-inline constexpr int kOuterRows = 4, kOuterPacks = 3;
-
-// C (m, n) = A (k, m)' B (k, n) + beta C. A few columns of B at a time are put side by side, as a row of B is
-// on another page of memory than the next.
+// C (m, n) = A (k, m)' B (k, n) + beta C. Where there are many rows of B, a few columns of them at a time are
+// put side by side, as each is on another page of memory than the next.
 template <class T>
-void outer(Index m, Index n, Index k, const T* a, const T* b, T beta, T* c) {
-  constexpr Index kLanes = simd::kLanes<T>, kDepth = 256;
-  Scratch<T> panel(kDepth * kOuterPacks * kLanes);
+void outer(Index m, Index n, Index k, Strided<const T> a, Strided<const T> b, T beta, Strided<T> c) {
+  constexpr Index kLanes = simd::kLanes<T>, kDepth = 256, kFew = 96;
+  Scratch<T> panel(k > kFew ? kDepth * kColumns * kLanes : 0);
   const auto columns = [&]<int kP>(Index start, Index depth, Index j, T scale, auto last) {
-    T* to = panel.data();
-    for (Index p = start; p < start + depth; ++p, to += kP * kLanes) {
-      const T* from = b + p * n + j;
-      for (int v = 0; v + 1 < kP; ++v) simd::store(to + v * kLanes, simd::load(from + v * kLanes));
-      simd::store(to + (kP - 1) * kLanes, last.load(from + (kP - 1) * kLanes));
+    Strided<const T> right = b.row(start).column(j);
+    if (k > kFew) {
+      T* to = panel.data();
+      for (Index p = 0; p < depth; ++p, to += kP * kLanes) {
+        const T* from = right.row(p).data;
+        for (int v = 0; v + 1 < kP; ++v) simd::store(to + v * kLanes, simd::load(from + v * kLanes));
+        simd::store(to + (kP - 1) * kLanes, last.load(from + (kP - 1) * kLanes));
+      }
+      right = {panel.data(), kP * kLanes};
     }
-    const T* left = a + start * m;
+    const auto rows = [&]<int kR>(Index r) {
+      outer_block<T, kR, kP>(depth, a.row(start).column(r), right, scale, c.row(r).column(j), last);
+    };
     Index r = 0;
-    for (; r + kRows <= m; r += kRows)
-      outer_block<T, kRows, kP>(depth, m, left + r, panel.data(), scale, n, c + r * n + j, last);
-    for (; r < m; ++r) outer_block<T, 1, kP>(depth, m, left + r, panel.data(), scale, n, c + r * n + j, last);
+    for (; r + kRows <= m; r += kRows) rows.template operator()<kRows>(r);
+    for (; r + 2 <= m; r += 2) rows.template operator()<2>(r);
+    for (; r < m; ++r) rows.template operator()<1>(r);
   };
   for (Index start = 0; start < k; start += kDepth) {
     const Index depth = std::min(kDepth, k - start);
     const T scale = start == 0 ? beta : T(1);
     Index j = 0;
-    for (; j + kOuterPacks * kLanes <= n; j += kOuterPacks * kLanes)
-      columns.template operator()<kOuterPacks>(start, depth, j, scale, simd::AllLanes<T>{});
+    for (; j + kColumns * kLanes <= n; j += kColumns * kLanes)
+      columns.template operator()<kColumns>(start, depth, j, scale, simd::AllLanes<T>{});
     for (; j + kLanes <= n; j += kLanes)
       columns.template operator()<1>(start, depth, j, scale, simd::AllLanes<T>{});
     if (j < n) columns.template operator()<1>(start, depth, j, scale, simd::FirstLanes<T>{n - j});

@@ -24,7 +24,7 @@ struct alignas(64) Team::Worker {
   std::thread thread;
 };
 
-Team::Team(int size) {
+Team::Team(int size) : left_(std::size_t(std::max(size, 1))) {
   try {
     for (int part = 1; part < size; ++part) {
       workers_.push_back(std::make_unique<Worker>());

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cstdint>
 #include <memory>
 #include <thread>
 #include <vector>
@@ -38,18 +39,34 @@ class Team {
     run([&, this](int part) { body(Share(n, part, size(), step), part); });
   }
 
-  // Calls body(share, part) for n things, `step` at a time, of which every part takes the next as soon as it
-  // is free, so that a slow processor does less; alone for all at once. The shares are always the same, the
+  // Calls body(share, part) for n things, `step` at a time. Every part begins at the front of its own share
+  // of them, so that it finds in its caches what it left there the last time, and takes from the backs of
+  // others' when it has done its own, so that a slow processor does less. The shares are always the same, the
   // parts that treat them are not.
   template <class Body>
   void deal(Index n, Index step, const Body& body) {
-    if (workers_.empty()) return body(Share(0, n), 0);
-    dealt_.store(0, std::memory_order_relaxed);
+    const auto call = [&](Index k, int part) { body(Share(k * step, std::min(n, (k + 1) * step)), part); };
+    const Index steps = (n + step - 1) / step;
+    if (workers_.empty()) {
+      for (Index k = 0; k < steps; ++k) call(k, 0);
+      return;
+    }
+    for (int part = 0; part < size(); ++part) left_[std::size_t(part)].fill(Share(steps, part, size()));
     run([&, this](int part) {
-      for (Index k; (k = dealt_.fetch_add(step, std::memory_order_relaxed)) < n;)
-        body(Share(k, std::min(n, k + step)), part);
+      Index k;
+      while ((k = left_[std::size_t(part)].take_first()) >= 0) call(k, part);
+      for (int other = part + 1; other < part + size(); ++other)
+        while ((k = left_[std::size_t(other % size())].take_last()) >= 0) call(k, part);
     });
   }
+
+  // Starts body(part) for all parts but 0 and returns; body must live, and nothing else be called, until
+  // `join` has waited for them.
+  template <class Body>
+  void start_others(const Body& body) {
+    start(&body, [](const void* work, int part) { (*static_cast<const Body*>(work))(part); });
+  }
+  void join() { await(); }
 
  private:
   using Call = void (*)(const void*, int);
@@ -66,9 +83,41 @@ class Team {
     const void* work = nullptr;
   };
 
+  // What is left of a part's share: [first, last), both in one word.
+  class alignas(64) Left {
+   public:
+    void fill(const Share& share) { ends_.store(word(share.begin, share.end), std::memory_order_relaxed); }
+    // One of them; -1 if none is left.
+    Index take_first() {
+      return take([](Index& first, Index&) { return first++; });
+    }
+    Index take_last() {
+      return take([](Index&, Index& last) { return --last; });
+    }
+
+   private:
+    static std::uint64_t word(Index first, Index last) {
+      return std::uint64_t(first) << 32 | std::uint64_t(last);
+    }
+    template <class Taken>
+    Index take(const Taken& taken) {
+      std::uint64_t ends = ends_.load(std::memory_order_relaxed), after;
+      Index k;
+      do {
+        Index first = Index(ends >> 32), last = Index(ends & 0xffffffff);
+        if (first == last) return -1;
+        k = taken(first, last);
+        after = word(first, last);
+      } while (!ends_.compare_exchange_weak(ends, after, std::memory_order_relaxed));
+      return k;
+    }
+
+    std::atomic<std::uint64_t> ends_{0};
+  };
+
   std::vector<std::unique_ptr<Worker>> workers_;
+  std::vector<Left> left_;  // of each part
   Order order_;
-  alignas(64) std::atomic<Index> dealt_{0};
 };
 
 // A team for work that is worth sharing; otherwise the thread that asks does it alone.

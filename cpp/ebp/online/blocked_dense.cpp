@@ -14,9 +14,13 @@ using simd::Pack;
 // sub-blocks the others half of a block's, at the speed of products.
 constexpr Index kSubBlock = 16;
 
-// Units, or samples of the Gram matrix, that threads take at a time: few enough to share them out fairly, and
-// many enough for products to be fast.
-constexpr Index kDealt = 32;
+// Units that are treated at a time: so few that their weights are still in the second cache for the next
+// block when they have learnt from the last one, and that threads can share them out fairly; whole tiles of
+// products.
+constexpr Index kDealt = 24;
+
+// Rows of the Gram matrix that a thread computes at a time.
+constexpr Index kGramRows = 16;
 
 // Rows [0, kCount) of `to` (o) each get, in lanes [j, j + kPacks packs), their row of gram times steps
 // (updates, o); rows of gram are `stride` apart.
@@ -68,19 +72,11 @@ void add_steps(Index rows, Index updates, const Share& units, Index o, const T* 
 template <class T>
 BlockedDense<T>::BlockedDense(const DenseSize& size, const Sigmoid<T>& sigmoid, T* theta, Index start,
                               RuleState<T>& state, Index block_rows)
-    : block_rows_(block_rows),
-      sigmoid_(sigmoid),
-      state_(state),
-      x_(std::size_t(block_rows * size.n_inputs)),
-      gram_(std::size_t(block_rows * block_rows)),
-      rates_(std::size_t(block_rows)) {
+    : BlockLayer<T>(size, sigmoid, theta, start, state, block_rows) {
+  for (auto* vector : {&gram_, &gram_ahead_}) vector->resize(std::size_t(block_rows * block_rows));
   const std::size_t totals = std::size_t(block_rows * size.n_outputs);
   for (auto* vector : {&z_, &steps_}) vector->resize(totals);
   if (moves()) u_.resize(totals);
-  for (auto* vector : {&output_, &slope_, &delta_, &factors_})
-    vector->resize(std::size_t(simd::padded<T>(size.n_outputs)));
-  sweep_ = {size.n_inputs, size.n_outputs, theta + start,   state.memory().from(start), size.bias,
-            delta_.data(), nullptr,        factors_.data(), state.constants()};
   if (plain()) return;
   for (auto* vector : {&course_.z_lost, &course_.z_from_u, &course_.u_from_z, &course_.u_from_u})
     vector->resize(std::size_t(size.n_outputs));
@@ -89,9 +85,9 @@ BlockedDense<T>::BlockedDense(const DenseSize& size, const Sigmoid<T>& sigmoid, 
 
 template <class T>
 Index BlockedDense<T>::best_block_rows(const DenseSize& size) {
-  // The sum of `moved` i o / B and (i + o) B / 2 is least; `moved` is what moving a weight three times takes,
-  // in multiply-adds: 12 bytes from the outer caches.
-  constexpr double moved = 13;
+  // The sum of `moved` i o / B and (i + o) B / 2 is least; `moved` is what moving a weight there and back
+  // takes, in multiply-adds: 8 bytes from the outer caches.
+  constexpr double moved = 7;
   const double i = double(size.n_inputs), o = double(size.n_outputs);
   const Index rows = Index(std::sqrt(2 * moved * i * o / (i + o)));
   return std::clamp((rows + kSubBlock / 2) / kSubBlock * kSubBlock, 2 * kSubBlock, 12 * kSubBlock);
@@ -104,17 +100,61 @@ void BlockedDense<T>::begin() {
 }
 
 template <class T>
-T* BlockedDense<T>::clear() {
-  finish();
-  return x_.data();
+bool BlockedDense<T>::use(Team& team) {
+  others_busy_ = false;
+  return BlockLayer<T>::use(team);
 }
 
 template <class T>
-void BlockedDense<T>::load(Index rows) {
-  rows_ = rows;
-  row_ = sub_block_ = 0;
-  team_->deal(rows, kDealt, [this](const Share& samples, int) { load_gram(samples); });
-  team_->deal(sweep_.n_outputs, kDealt, [this](const Share& units, int) { load_units(units); });
+void BlockedDense<T>::wait() {
+  if (others_busy_) team_->join();
+  others_busy_ = false;
+}
+
+template <class T>
+void BlockedDense<T>::discard() {
+  wait();
+  BlockLayer<T>::discard();
+}
+
+template <class T>
+void BlockedDense<T>::prepare(Index rows) {
+  BlockLayer<T>::prepare(rows);
+  if (!ahead_) return;
+  team_->start_others(form_gram_ahead_);
+  others_busy_ = true;
+}
+
+template <class T>
+void BlockedDense<T>::load() {
+  if (others_busy_)
+    wait();
+  else
+    team_->run([this](int part) { form_gram(part, team_->size()); });
+  const T* learnt = this->inputs();
+  const Index updates = row_;
+  this->step_on();
+  std::swap(gram_, gram_ahead_);
+  sub_block_ = 0;
+  team_->deal(sweep_.n_outputs, kDealt, [=, this](const Share& units, int) {
+    if (updates) finish_units(units, learnt, updates);
+    load_units(units);
+  });
+}
+
+// Whole rows of the triangle, and in part a little beyond it.
+template <class T>
+void BlockedDense<T>::form_gram(int part, int n_parts) {
+  using enum blas::Op;
+  const Index i = sweep_.n_inputs, rows = this->prepared();
+  const T* x = this->inputs_ahead();
+  T* gram = gram_ahead_.data();
+  if (n_parts == 1) return blas::syrk(kPlain, rows, i, x, T(0), gram);
+  for (Index first = part * kGramRows; first < rows; first += n_parts * kGramRows) {
+    const Index last = std::min(rows, first + kGramRows);
+    blas::gemm<T>(kPlain, kTransposed, last - first, last, i, {x + first * i, i}, {x, i}, T(0),
+                  {gram + first * rows, rows});
+  }
 }
 
 template <class T>
@@ -122,38 +162,30 @@ void BlockedDense<T>::load_units(const Share& units) {
   using enum blas::Op;
   const Index i = sweep_.n_inputs, o = sweep_.n_outputs;
   const auto totals = [&](const T* weights, T* to) {
-    blas::gemm<T>(kPlain, kTransposed, rows_, units.size(), i, {x_.data(), i}, {weights + units.begin * i, i},
-                  T(0), {to + units.begin, o});
+    blas::gemm<T>(kPlain, kTransposed, rows_, units.size(), i, {this->inputs(), i},
+                  {weights + units.begin * i, i}, T(0), {to + units.begin, o});
   };
   totals(sweep_.weights, z_.data());
   if (moves()) totals(sweep_.memory.velocity, u_.data());
 }
 
-// Some rows of the triangle, and in part a little beyond it.
-template <class T>
-void BlockedDense<T>::load_gram(const Share& samples) {
-  const Index i = sweep_.n_inputs;
-  if (samples.size() == rows_) return blas::syrk(blas::Op::kPlain, rows_, i, x_.data(), T(0), gram_.data());
-  blas::gemm<T>(blas::Op::kPlain, blas::Op::kTransposed, samples.size(), samples.end, i,
-                {x_.data() + samples.begin * i, i}, {x_.data(), i}, T(0),
-                {gram_.data() + samples.begin * rows_, rows_});
-}
-
 template <class T>
 void BlockedDense<T>::finish() {
+  wait();
   const Index updates = row_;
   rows_ = row_ = 0;
   if (updates == 0) return;
-  team_->deal(sweep_.n_outputs, kDealt, [=, this](const Share& units, int) { finish_units(units, updates); });
+  team_->deal(sweep_.n_outputs, kDealt,
+              [=, this](const Share& units, int) { finish_units(units, this->inputs(), updates); });
 }
 
 template <class T>
-void BlockedDense<T>::finish_units(const Share& units, Index updates) {
+void BlockedDense<T>::finish_units(const Share& units, const T* x, Index updates) {
   const Index i = sweep_.n_inputs, o = sweep_.n_outputs;
   const auto add_updates = [&](const AlignedVector<T>& steps, T* to) {
     using enum blas::Op;
-    blas::gemm<T>(kTransposed, kPlain, units.size(), i, updates, {steps.data() + units.begin, o},
-                  {x_.data(), i}, T(1), {to + units.begin * i, i});
+    blas::gemm<T>(kTransposed, kPlain, units.size(), i, updates, {steps.data() + units.begin, o}, {x, i},
+                  T(1), {to + units.begin * i, i});
   };
   if (plain()) return add_updates(steps_, sweep_.weights);
   compute_course(units, 0, updates);
@@ -176,31 +208,23 @@ void BlockedDense<T>::finish_units(const Share& units, Index updates) {
 
 template <class T>
 const T* BlockedDense<T>::forward(const T*) {
-  const Index o = sweep_.n_outputs;
-  const T* totals = z_.data() + row_ * o;
-  const online::Activate<T> activate{sigmoid_, sweep_.bias(), output_.data(), slope_.data(), 0};
-  simd::for_lanes<T>(o, [=](Index j, auto lanes) { activate(j, lanes.load(totals + j), lanes); });
-  return output_.data();
+  const T* totals = z_.data() + row_ * sweep_.n_outputs;
+  return this->activate([=](Index j, auto lanes) { return lanes.load(totals + j); });
 }
 
 template <class T>
 void BlockedDense<T>::backward(const T* e, const T*, T*, T*) {
-  sweep_.constants = state_.constants();
-  T *step = steps_.data() + row_ * sweep_.n_outputs, *deltas = delta_.data();
-  const T* slopes = slope_.data();
+  this->template learn_bias<Rule>(e);
+  T* step = steps_.data() + row_ * sweep_.n_outputs;
   simd::for_lanes<T>(sweep_.n_outputs, [=, this](Index j, auto lanes) {
-    lanes.store(deltas + j, simd::load(slopes + j) * simd::load(e + j));
     lanes.store(step + j, -Rule::bias_change(sweep_, j, lanes));
   });
-  rates_[std::size_t(row_)] = sweep_.constants.epsilon;
-  if (moves())
-    online::update_bias<Rule, online::Motion::kGeneral>(sweep_);
-  else
-    online::update_bias<Rule, online::Motion::kDirect>(sweep_);
   ++row_;
   follow_in_sub_block(step);
   if (row_ == sub_block_ + kSubBlock) {
-    if (row_ < rows_)
+    if (row_ < rows_ && others_busy_)
+      follow_behind_sub_block({0, sweep_.n_outputs});
+    else if (row_ < rows_)
       team_->share(sweep_.n_outputs, simd::kLanes<T>,
                    [this](const Share& units, int) { follow_behind_sub_block(units); });
     sub_block_ = row_;

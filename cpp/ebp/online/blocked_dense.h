@@ -1,51 +1,43 @@
 // The first dense layer of a network, trained on blocks of samples by matrix products, with exactly the
 // updates that single samples would make.
 //
-// A layer whose inputs are the samples themselves needs its weights only in products with these inputs. For a
-// block of B samples, rows of X, and the weights W0 at its start, Z = X W0' and the Gram matrix G = X X' say
-// all: an update of unit j by sample t, w <- w - c with c = e (d x_t + l w), takes e (d G[s, t] + l z_s) from
-// the unit's total z_s for every sample s to come, as if the totals were weights whose input is G[s, t].
-// So the block is walked sample by sample on totals alone, and the sum of its updates is made good in W by
-// one more product at the end. Momentum has velocities U = X V0' of the totals, as of the weights.
+// For a block of B samples, rows of X, and the weights W0 at its start, Z = X W0' and the Gram matrix G = X
+// X' say all that there is to know of the weights: an update of unit j by sample t, w <- w - c with c = e (d
+// x_t + l w), takes e (d G[s, t] + l z_s) from the unit's total z_s for every sample s to come, as if the
+// totals were weights whose input is G[s, t]. So the block is walked sample by sample on totals alone, and
+// the sum of its updates is made good in W by one more product when the next one begins. Momentum has
+// velocities U = X V0' of the totals, as of the weights.
 //
 // Totals of samples far ahead need not follow every update: it is enough that a sub-block's samples do. The
 // sum of a sub-block's updates reaches the totals behind it, as that of the block reaches the weights, with
 // the factors by which decay and momentum have changed each update since (`Course`).
 #pragma once
 
-#include "ebp/base/aligned.h"
-#include "ebp/online/dense_kernels.h"
-#include "ebp/online/online_layer.h"
+#include "ebp/online/block_layer.h"
 
 namespace ebp {
 
 // Index letters: i inputs, o outputs, B samples of a block.
 template <class T>
-class BlockedDense final : public OnlineLayer<T> {
+class BlockedDense final : public BlockLayer<T> {
  public:
   // The rule must have one rate a unit that does not run along.
-  // `block_rows` is the size of full blocks.
   BlockedDense(const DenseSize& size, const Sigmoid<T>& sigmoid, T* theta, Index start, RuleState<T>& state,
                Index block_rows);
 
-  // The size of blocks that costs the least time a sample. The weights go through the processor three times
-  // a block, the sample takes i + o multiply-adds for every two samples of its block.
+  // The size of blocks that costs the least time a sample. The weights go through the processor once a
+  // block, the sample takes i + o multiply-adds for every two samples of its block.
   static Index best_block_rows(const DenseSize& size);
-  Index block_rows() const { return block_rows_; }
 
-  // Ends the block before and returns where the next one's samples, (B, i), are to be put.
-  T* clear();
-  // Starts the block of the first `rows` samples there.
-  void load(Index rows);
-  // Samples of the block that are still to come.
-  Index remaining() const { return rows_ - row_; }
+  void let_others_work_ahead(bool others_idle) override { ahead_ = others_idle && team_->size() > 1; }
+  bool works_ahead() const override { return ahead_; }
+  void prepare(Index rows) override;
+  void load() override;
 
-  void use(Team& team) override { team_ = &team; }
+  bool use(Team& team) override;
   void begin() override;
   void finish() override;
-  void publish() override {}
-  void discard() override { rows_ = row_ = 0; }
-  // The next sample of the block; the argument is ignored.
+  void discard() override;
   const T* forward(const T*) override;
   void backward(const T* e, const T* c, T* e_below, T* c_below) override;
 
@@ -62,28 +54,37 @@ class BlockedDense final : public OnlineLayer<T> {
   bool decays() const { return state_.options.weight_decay != 0; }
   bool plain() const { return !moves() && !decays(); }
   void follow_in_sub_block(const T* step);
-  void load_gram(const Share& samples);
+  // The rows of the Gram matrix ahead that are one of n parts.
+  void form_gram(int part, int n_parts);
+  void wait();
   // What follows concerns some of the units, each of which goes its own way.
   void load_units(const Share& units);
-  void finish_units(const Share& units, Index updates);
+  void finish_units(const Share& units, const T* x, Index updates);
   void follow_behind_sub_block(const Share& units);
   void compute_course(const Share& units, Index first, Index last);
 
   using Rule = online::UnitRate<T, false>;  // of the bias, which does not decay
+  using BlockLayer<T>::state_;
+  using BlockLayer<T>::team_;
+  using BlockLayer<T>::sweep_;
+  using BlockLayer<T>::rates_;
+  using BlockLayer<T>::factors_;
+  using BlockLayer<T>::rows_;
+  using BlockLayer<T>::row_;
 
-  Index block_rows_;
-  Sigmoid<T> sigmoid_;
-  RuleState<T>& state_;
-  Team* team_ = nullptr;
-  online::Sweep<T> sweep_;      // with the present sample's deltas
-  AlignedVector<T> x_, z_, u_;  // (B, i), (B, o), (B, o); u_ is empty without momentum
-  AlignedVector<T> gram_;       // (B, B): the lower triangle of G
-  AlignedVector<T> steps_;      // (B, o): -e d of every sample learnt from
-  AlignedVector<T> rates_;      // (B): epsilon of every sample learnt from
-  AlignedVector<T> output_, slope_, delta_, factors_;
+  struct FormGramAhead {  // by the other threads
+    BlockedDense* layer;
+    void operator()(int part) const { layer->form_gram(part - 1, layer->team_->size() - 1); }
+  };
+
+  bool ahead_ = false;
+  FormGramAhead form_gram_ahead_{this};
+  bool others_busy_ = false;            // with that
+  AlignedVector<T> gram_, gram_ahead_;  // (B, B): the lower triangles of G, rows as long as there are samples
+  AlignedVector<T> z_, u_;              // (B, o); u_ is empty without momentum
+  AlignedVector<T> steps_;              // (B, o): -e d of every sample learnt from
   Course course_;
-  Index rows_ = 0, row_ = 0;  // of the block, and of them learnt from
-  Index sub_block_ = 0;       // its first row
+  Index sub_block_ = 0;  // its first row
 };
 
 }  // namespace ebp

@@ -38,7 +38,7 @@ struct Sweep {
     part.memory = memory.from(share.begin * n_inputs);
     part.has_bias = false;
     part.delta += share.begin;
-    part.hy += share.begin;
+    if (hy) part.hy += share.begin;
     part.unit_factors += share.begin;
     return part;
   }

@@ -10,24 +10,24 @@
 #include "ebp/nn/conv.h"
 #include "ebp/nn/dense.h"
 #include "ebp/nn/pool.h"
+#include "ebp/online/blocked_dense.h"
+#include "ebp/online/online_maps.h"
+#include "ebp/online/swept_dense.h"
 
 namespace ebp {
 namespace {
 
 constexpr Index kLongInput = 64;  // shorter ones cost more in the Gram matrix than they save
 
-// Bytes of weights from which on blocks are faster. A sweep keeps up with matrix products as long as the
-// second cache holds the weights; on Intel's processors, which multiply twice as fast as that cache delivers,
-// it does not for much smaller ones.
+// Bytes of weights from which on blocks are faster: a sweep over more than the first cache holds waits for
+// them.
 Index large_layer() {
-#if defined(__x86_64__)
-  if (__builtin_cpu_is("intel")) return 160 * 1024;
-#endif
+  constexpr Index usual = 48 * 1024;
   Index cache = 0;
-#if defined(_SC_LEVEL2_CACHE_SIZE)
-  cache = sysconf(_SC_LEVEL2_CACHE_SIZE);
+#if defined(_SC_LEVEL1_DCACHE_SIZE)
+  cache = sysconf(_SC_LEVEL1_DCACHE_SIZE);
 #endif
-  return cache > 0 ? cache : 1024 * 1024;
+  return std::max(cache, usual);
 }
 
 // Module s if there is one and it is of the kind, else null.
@@ -55,11 +55,23 @@ std::optional<DenseSize> dense_at(const Network<T>& network, std::size_t s) {
   return DenseSize{module.n_inputs(), module.n_outputs(), dense ? dense->bias() : conv->bias()};
 }
 
+// Bytes of weights that the first cache does not hold, so that sweeps over them are worth sparing.
+constexpr Index kDeferrable = 32 * 1024;
+
+template <class T>
+bool can_defer(const DenseSize& size, RuleState<T>& state, Index start) {
+  const RuleOptions& options = state.options;
+  return options.unit_rates() && !options.running() && options.momentum == 0 && options.weight_decay == 0 &&
+         !state.centred_at(start) && size.n_inputs * size.n_outputs * Index(sizeof(T)) > kDeferrable;
+}
+
 }  // namespace
 
 template <class T>
 bool OnlineEngine<T>::can_block(const Network<T>& network, const RuleOptions& options) {
-  return options.unit_rates() && !options.running() && dense_at(network, first_trainable(network));
+  const bool plain = options.momentum == 0 && options.weight_decay == 0;
+  return (options.unit_rates() || (options.sdlm() && plain)) && !options.running() &&
+         dense_at(network, first_trainable(network));
 }
 
 template <class T>
@@ -67,8 +79,8 @@ EngineKind OnlineEngine<T>::chosen(EngineKind kind, const Network<T>& network, c
   if (kind == EngineKind::kStreaming) return kind;
   const bool possible = can_block(network, options);
   require(kind == EngineKind::kAuto || possible, "train_online",
-          "engine 'blocked' needs a dense first layer, and SGD or an SDLM with one rate a unit and refresh "
-          "'epoch'; use engine 'auto' or 'streaming'",
+          "engine 'blocked' needs a dense first layer, and SGD, or SDLM with refresh 'epoch' and either one "
+          "rate a unit or neither momentum nor weight decay; use engine 'auto' or 'streaming'",
           "another network or rule");
   if (kind == EngineKind::kBlocked) return kind;
   if (!possible) return EngineKind::kStreaming;
@@ -112,10 +124,16 @@ std::size_t OnlineEngine<T>::add_layer(Network<T>& network, std::size_t s, RuleS
   const auto* conv = module_at<Conv2D<T>>(network, s);
   const auto size = dense_at(network, s);
   if (blocked) {
-    const Index rows = BlockedDense<T>::best_block_rows(*size);
-    auto layer = std::make_unique<BlockedDense<T>>(*size, sigmoid, theta, start, state, rows);
+    std::unique_ptr<BlockLayer<T>> layer;
+    if (state.options.unit_rates())
+      layer = std::make_unique<BlockedDense<T>>(*size, sigmoid, theta, start, state,
+                                                BlockedDense<T>::best_block_rows(*size));
+    else
+      layer = std::make_unique<SweptDense<T>>(*size, sigmoid, theta, start, state);
     blocked_ = layer.get();
     layers_.push_back(std::move(layer));
+  } else if (size && !layers_.empty() && can_defer(*size, state, start)) {
+    layers_.push_back(make_deferred_dense(*size, sigmoid, theta, start, state));
   } else if (size) {
     layers_.push_back(make_online_dense(*size, sigmoid, theta, start, state, running_));
   } else if (conv) {
@@ -139,7 +157,9 @@ std::size_t OnlineEngine<T>::add_layer(Network<T>& network, std::size_t s, RuleS
 
 template <class T>
 void OnlineEngine<T>::use(Team& team) {
-  for (auto& layer : layers_) layer->use(team);
+  bool called = false;
+  for (auto& layer : layers_) called |= layer->use(team);
+  if (blocked_) blocked_->let_others_work_ahead(!called);
 }
 
 template <class T>
@@ -163,8 +183,8 @@ void OnlineEngine<T>::discard() {
 }
 
 template <class T>
-void OnlineEngine<T>::load(Feed<T>& feed, const Index* samples, Index rows) {
-  T* inputs = blocked_->clear();
+void OnlineEngine<T>::prepare(Feed<T>& feed, const Index* samples, Index rows) {
+  T* inputs = blocked_->inputs_ahead();
   T* x = fixed_.empty() ? inputs : below_[0].data();
   feed.gather(rows, samples, x);
   for (std::size_t s = 0; s < fixed_.size(); ++s) {
@@ -172,7 +192,7 @@ void OnlineEngine<T>::load(Feed<T>& feed, const Index* samples, Index rows) {
     fixed_[s]->forward(rows, network_.parameters(), x, y);
     x = y;
   }
-  blocked_->load(rows);
+  blocked_->prepare(rows);
 }
 
 template <class T>

@@ -6,7 +6,7 @@
 #include <memory>
 #include <vector>
 
-#include "ebp/online/blocked_dense.h"
+#include "ebp/online/block_layer.h"
 #include "ebp/online/feed.h"
 #include "ebp/online/online_layer.h"
 
@@ -28,8 +28,8 @@ class OnlineEngine {
   bool running() const { return running_; }
   bool blocked() const { return blocked_ != nullptr; }
 
-  // Whether the first layer with parameters is dense, and the rule one with a rate for each unit that does
-  // not run along.
+  // Whether the first layer with parameters is dense, and the rule one with a rate for each unit, or a plain
+  // one with a rate for each weight, that does not run along.
   static bool can_block(const Network<T>& network, const RuleOptions& options);
   // What `kind` stands for; kAuto takes blocks where they are faster.
   static EngineKind chosen(EngineKind kind, const Network<T>& network, const RuleOptions& options);
@@ -41,11 +41,10 @@ class OnlineEngine {
   void publish();
   void discard();
 
-  // Of a blocked engine: the size of full blocks, the samples that the first layer has still to see of its
-  // block, and a new block of the given samples of the feed.
-  Index block_rows() const { return blocked_->block_rows(); }
-  Index remaining() const { return blocked_->remaining(); }
-  void load(Feed<T>& feed, const Index* samples, Index rows);
+  // The first layer, if it takes blocks, else null.
+  BlockLayer<T>* blocks() { return blocked_; }
+  // Prepares its next block, of the given samples of the feed.
+  void prepare(Feed<T>& feed, const Index* samples, Index rows);
 
   // Passes one sample, x (i) and t (o), forward and returns its loss times `weight`. x must stay valid until
   // the next call has returned; where the engine is blocked, it is the next one of the block, and x is
@@ -60,7 +59,7 @@ class OnlineEngine {
 
   Network<T>& network_;
   bool running_;
-  BlockedDense<T>* blocked_ = nullptr;   // the first of the layers, if it takes blocks
+  BlockLayer<T>* blocked_ = nullptr;     // the first of the layers, if it takes blocks
   std::vector<const Module<T>*> fixed_;  // modules without parameters below it
   AlignedVector<T> below_[2];            // a block on its way through them
   std::vector<std::unique_ptr<OnlineLayer<T>>> layers_;

@@ -2,20 +2,19 @@
 // room for whole packs there; in what layers hand each other they lie n apart.
 #pragma once
 
-#include "ebp/base/parallel.h"
 #include "ebp/base/simd.h"
 #include "ebp/nn/activation.h"
 
 namespace ebp::online {
 
-// Outputs (maps, n) and slopes (maps, step) of some maps from their totals (maps, step) and biases (maps;
-// null: none). Outputs are written in whole packs, which the next map's overwrite where they reach into it,
-// unless that is another's.
+// Outputs (maps, n) and slopes (maps, step) from totals (maps, step) and biases (maps; null: none). Outputs
+// are written in whole packs, which the next map's overwrite where they reach into it; nothing is written
+// behind the last map.
 template <class T>
-void activate_maps(const Share& maps, Index n, const Sigmoid<T>& sigmoid, const T* biases, const T* totals,
+void activate_maps(Index n_maps, Index n, const Sigmoid<T>& sigmoid, const T* biases, const T* totals,
                    Index step, T* outputs, T* slopes) {
-  const T* end = outputs + maps.end * n;
-  for (Index o = maps.begin; o < maps.end; ++o) {
+  const T* end = outputs + n_maps * n;
+  for (Index o = 0; o < n_maps; ++o) {
     const T *from = totals + o * step, bias = biases ? biases[o] : T(0);
     T *slope_to = slopes + o * step, *to = outputs + o * n;
     simd::for_lanes<T>(n, [=](Index k, auto lanes) {

@@ -1,101 +1,107 @@
 #include <algorithm>
+#include <functional>
+#include <utility>
 
 #include "ebp/base/simd.h"
-#include "ebp/online/map_kernels.h"
 #include "ebp/online/online_layer.h"
+#include "ebp/online/online_maps.h"
+#include "ebp/online/running_curvature.h"
 
 namespace ebp {
 namespace {
 
 using simd::kLanes;
-using simd::Pack;
 
-// Keeps the input, as the products take it, and the slopes from the forward pass for the backward pass.
+// Every thread has output maps of its own.
 template <class T>
 class OnlineConv final : public OnlineLayer<T> {
  public:
-  OnlineConv(const Conv2D<T>& conv, const Sigmoid<T>& sigmoid, T* theta, Index start, RuleState<T>& state,
-             bool running)
-      : plan_(conv.plan()),
-        sigmoid_(sigmoid),
-        theta_(theta + start),
-        bias_(conv.bias() ? theta_ + conv.n_parameters() - conv.shape().maps_out : nullptr),
-        step_(conv, theta, start, state, running),
-        table_(std::size_t(plan_.table_size())),
-        frame_(std::size_t(plan_.frame_size())),
-        columns_(std::size_t(plan_.columns_size())),
-        totals_(std::size_t(plan_.totals_size())),
-        slopes_(totals_.size()),
-        deltas_(std::size_t(plan_.deltas_size())),
-        curvatures_(running ? std::size_t(conv.n_outputs() + kLanes<T>) : 0),
-        output_(std::size_t(conv.n_outputs() + kLanes<T>)) {}
+  using MakeMaps = std::function<std::unique_ptr<OnlineMaps<T>>(const Share&)>;
 
-  void use(Team& team) override { helpers_.use(team, plan_.shape().multiply_adds() >= kShareable); }
+  // A map has n_outputs outputs.
+  OnlineConv(const Conv2D<T>& conv, Index n_outputs, MakeMaps make_maps, const T* theta, Index start,
+             RuleState<T>& state, bool running)
+      : conv_(conv),
+        n_outputs_(n_outputs),
+        make_maps_(std::move(make_maps)),
+        running_(conv, theta, start, state, running),
+        output_(std::size_t(n_maps() * n_outputs + kLanes<T>)),
+        curvature_(running ? std::size_t(conv.n_outputs()) : 0) {
+    split(1);
+  }
+
+  bool use(Team& team) override {
+    helpers_.use(team, conv_.shape().multiply_adds() >= kShareable);
+    split(std::min(Index(helpers_.size()), n_maps()));
+    return helpers_.size() > 1;
+  }
   void begin() override {}
   void finish() override {}
   void publish() override {}
   void discard() override {}
 
   const T* forward(const T* x) override {
-    plan_.fill_frame(x, frame_.data());
-    plan_.fill_columns(frame_.data(), columns_.data());
-    const T* table = plan_.table(theta_, table_.data());
-    helpers_.share(plan_.shape().maps_out, 1, [this, table](const Share& maps, int) {
-      plan_.product(maps, table, columns_.data(), totals_.data());
-      online::activate_maps(maps, plan_.shape().n_positions(), sigmoid_, bias_, totals_.data(),
-                            plan_.totals_step(), output_.data(), slopes_.data());
-    });
+    each_part(
+        [this, x](Part& part, bool) { part.maps->forward(x, output_.data() + part.first * n_outputs_); });
     x_ = x;
     return output_.data();
   }
 
   void backward(const T* e, const T* c, T* e_below, T* c_below) override {
-    online::deltas_of_maps(plan_.shape().maps_out, plan_.shape().n_positions(), slopes_.data(),
-                           plan_.totals_step(), e, deltas_.data() + plan_.deltas_start(),
-                           plan_.deltas_step());
-    T* gradient = step_.gradient();
-    helpers_.run([=, this](int part) {
-      const Share inputs(plan_.shape().maps_in, part, helpers_.size());
-      const Share outputs(plan_.shape().maps_out, part, helpers_.size());
-      plan_.correlate(outputs, deltas_.data(), columns_.data(), false, gradient);
-      if (bias_) sum_deltas(outputs, gradient + (bias_ - theta_));
-      if (e_below) plan_.transposed_product(inputs, theta_, deltas_.data(), frame_.data());
+    each_part([=, this](Part& part, bool first) {
+      part.maps->backward(e + part.first * n_outputs_, first || !e_below ? e_below : part.e_below.data());
+      if (!c) part.maps->apply();
     });
-    if (e_below) plan_.fold_frame(frame_.data(), false, e_below);
-    if (c) {
-      take_curvature(c);
-      step_.take_curvature(x_, curvatures_.data(), c_below);
-    }
-    step_.apply();
+    for (std::size_t p = 1; e_below && p < parts_.size(); ++p) add(parts_[p].e_below.data(), e_below);
+    if (!c) return;
+    for (Part& part : parts_)
+      part.maps->take_curvature(c + part.first * n_outputs_,
+                                curvature_.data() + part.first * conv_.shape().n_positions());
+    running_.take(x_, curvature_.data(), c_below);
+    for (Part& part : parts_) part.maps->apply();
   }
 
  private:
-  // f'^2 c: (54)
-  void take_curvature(const T* c) {
-    const Index units = plan_.shape().n_positions();
-    for (Index o = 0; o < plan_.shape().maps_out; ++o) {
-      const T *slopes = slopes_.data() + o * plan_.totals_step(), *from = c + o * units;
-      T* to = curvatures_.data() + o * units;
-      simd::for_lanes<T>(units, [&](Index k, auto lanes) {
-        const Pack<T> slope = simd::load(slopes + k);
-        simd::store(to + k, slope * slope * lanes.load(from + k));
-      });
+  struct Part {
+    Index first;  // of its maps
+    std::unique_ptr<OnlineMaps<T>> maps;
+    AlignedVector<T> e_below;  // (i), empty in the first part, which passes its own to the caller
+  };
+
+  Index n_maps() const { return conv_.shape().maps_out; }
+
+  void split(Index n_parts) {
+    if (n_parts == Index(parts_.size())) return;
+    parts_.clear();
+    for (Index p = 0; p < n_parts; ++p) {
+      const Share maps(n_maps(), p, n_parts);
+      const std::size_t below = std::size_t(p ? conv_.n_inputs() + kLanes<T> : 0);
+      parts_.push_back({maps.begin, make_maps_(maps), AlignedVector<T>(below)});
     }
   }
 
-  void sum_deltas(const Share& maps, T* sums) const {
-    for (Index o = maps.begin; o < maps.end; ++o)
-      sums[o] = online::sum_of_deltas(plan_.shape().n_positions(),
-                                      deltas_.data() + plan_.deltas_start() + o * plan_.deltas_step());
+  // Calls body(part, whether it is the first), each on the thread that it belongs to.
+  template <class Body>
+  void each_part(const Body& body) {
+    if (parts_.size() == 1) return body(parts_[0], true);
+    helpers_.run([&](int p) {
+      if (std::size_t(p) < parts_.size()) body(parts_[std::size_t(p)], p == 0);
+    });
   }
 
-  const ConvPlan<T>& plan_;
-  Sigmoid<T> sigmoid_;
-  T* theta_;
-  const T* bias_;  // null without
-  OnlineStep<T> step_;
+  void add(const T* from, T* to) const {
+    simd::for_lanes<T>(conv_.n_inputs(), [=](Index k, auto lanes) {
+      simd::store(to + k, lanes.load(from + k) + simd::load(to + k));
+    });
+  }
+
+  const Conv2D<T>& conv_;
+  Index n_outputs_;
+  MakeMaps make_maps_;
+  RunningCurvature<T> running_;
   Helpers helpers_;
-  AlignedVector<T> table_, frame_, columns_, totals_, slopes_, deltas_, curvatures_, output_;
+  std::vector<Part> parts_;
+  AlignedVector<T> output_, curvature_;
   const T* x_ = nullptr;  // input of the present sample
 };
 
@@ -104,12 +110,33 @@ class OnlineConv final : public OnlineLayer<T> {
 template <class T>
 std::unique_ptr<OnlineLayer<T>> make_online_conv(const Conv2D<T>& conv, const Sigmoid<T>& sigmoid, T* theta,
                                                  Index start, RuleState<T>& state, bool running) {
-  return std::make_unique<OnlineConv<T>>(conv, sigmoid, theta, start, state, running);
+  const auto make_maps = [=, &conv, &state](const Share& maps) {
+    return make_plain_maps(conv, sigmoid, maps, theta, start, state);
+  };
+  return std::make_unique<OnlineConv<T>>(conv, conv.shape().n_positions(), make_maps, theta, start, state,
+                                         running);
+}
+
+template <class T>
+std::unique_ptr<OnlineLayer<T>> make_online_pooled_conv(const Conv2D<T>& conv, const Sigmoid<T>& sigmoid,
+                                                        Index size, T* theta, Index start,
+                                                        RuleState<T>& state, bool running) {
+  const auto make_maps = [=, &conv, &state](const Share& maps) {
+    return make_pooled_maps(conv, sigmoid, size, maps, theta, start, state);
+  };
+  const Index n_windows = (conv.shape().out_height / size) * (conv.shape().out_width / size);
+  return std::make_unique<OnlineConv<T>>(conv, n_windows, make_maps, theta, start, state, running);
 }
 
 template std::unique_ptr<OnlineLayer<float>> make_online_conv(const Conv2D<float>&, const Sigmoid<float>&,
                                                               float*, Index, RuleState<float>&, bool);
 template std::unique_ptr<OnlineLayer<double>> make_online_conv(const Conv2D<double>&, const Sigmoid<double>&,
                                                                double*, Index, RuleState<double>&, bool);
+template std::unique_ptr<OnlineLayer<float>> make_online_pooled_conv(const Conv2D<float>&,
+                                                                     const Sigmoid<float>&, Index, float*,
+                                                                     Index, RuleState<float>&, bool);
+template std::unique_ptr<OnlineLayer<double>> make_online_pooled_conv(const Conv2D<double>&,
+                                                                      const Sigmoid<double>&, Index, double*,
+                                                                      Index, RuleState<double>&, bool);
 
 }  // namespace ebp

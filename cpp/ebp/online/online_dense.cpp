@@ -4,6 +4,7 @@
 
 #include "ebp/online/dense_kernels.h"
 #include "ebp/online/online_layer.h"
+#include "ebp/online/row_parts.h"
 
 namespace ebp {
 namespace {
@@ -31,10 +32,7 @@ class OnlineDense final : public OnlineLayer<T> {
               delta_.data(), hy_.data(),     unit_factors_.data(), state.constants()};
   }
 
-  void use(Team& team) override {
-    helpers_.use(team, sweep_.n_inputs * sweep_.n_outputs >= kShareable);
-    parts_below_.resize(std::size_t(helpers_.size()) - 1);
-  }
+  bool use(Team& team) override { return parts_.use(team, sweep_, 2); }
 
   void begin() override {
     const Index i = sweep_.n_inputs;
@@ -46,7 +44,7 @@ class OnlineDense final : public OnlineLayer<T> {
 
   void finish() override {
     if (!pending_) return;
-    in_parts([this](const online::Sweep<T>& rows, Index, int) {
+    parts_.each(sweep_, [this](const online::Sweep<T>& rows, Index, int) {
       online::backward<Update, false, false>(rows, pending_, static_cast<T*>(nullptr),
                                              static_cast<T*>(nullptr));
     });
@@ -67,7 +65,7 @@ class OnlineDense final : public OnlineLayer<T> {
   const T* forward(const T* x) override {
     if (pending_) online::update_bias<Rule, kMotion>(sweep_);
     const T* bias = sweep_.bias();
-    in_parts([this, x, bias](const online::Sweep<T>& rows, Index first, int) {
+    parts_.each(sweep_, [this, x, bias](const online::Sweep<T>& rows, Index first, int) {
       const online::Activate<T> emit{sigmoid_, bias, output_.data(), slope_.data(), first};
       if (pending_)
         online::products<Update>(rows, pending_, x, emit);
@@ -90,11 +88,8 @@ class OnlineDense final : public OnlineLayer<T> {
       return;
     }
     if (centred_) centred_->add_to_bias(T(1), sweep_.weights);
-    const Index width = simd::padded<T>(sweep_.n_inputs);
-    for (auto& part : parts_below_) part.resize(std::size_t(2 * width));
-    in_parts([&](const online::Sweep<T>& rows, Index, int part) {
-      T* e_part = part ? parts_below_[std::size_t(part) - 1].data() : e_below;
-      T* c_part = part ? e_part + width : c_below;
+    parts_.each(sweep_, [&](const online::Sweep<T>& rows, Index, int part) {
+      T *e_part = parts_.below(part, 0, e_below), *c_part = parts_.below(part, 1, c_below);
       if (rows.n_outputs == 0) {  // more threads than rows: nothing is passed down
         std::fill_n(e_part, sweep_.n_inputs, T(0));
         if (c) std::fill_n(c_part, sweep_.n_inputs, T(0));
@@ -105,10 +100,8 @@ class OnlineDense final : public OnlineLayer<T> {
       else
         online::backward<Update, true, false>(rows, seen_, e_part, c_part);
     });
-    for (const auto& part : parts_below_) {
-      add(part.data(), e_below);
-      if (c) add(part.data() + width, c_below);
-    }
+    parts_.add_others(0, e_below);
+    if (c) parts_.add_others(1, c_below);
     online::update_bias<Rule, kMotion>(sweep_);
     if (!centred_) return;
     centred_->add_to_bias(T(-1), sweep_.weights);
@@ -117,21 +110,6 @@ class OnlineDense final : public OnlineLayer<T> {
 
  private:
   using Update = online::RowUpdate<T, Rule, kMotion>;
-
-  // Calls body(rows, first of them, part) for all rows of the sweep, in as many parts as there are threads.
-  template <class Body>
-  void in_parts(const Body& body) {
-    if (helpers_.size() == 1) return body(sweep_, 0, 0);
-    helpers_.share(sweep_.n_outputs, simd::kLanes<T>, [this, &body](const Share& share, int part) {
-      body(sweep_.rows(share), share.begin, part);
-    });
-  }
-
-  // What a part of the rows passes down, to the sum (i).
-  void add(const T* part, T* sum) const {
-    for (Index k = 0; k < sweep_.n_inputs; k += simd::kLanes<T>)
-      simd::store(sum + k, simd::load(sum + k) + simd::load(part + k));
-  }
 
   // delta = f' e and hy = f'^2 c: (4) and (54)
   void take_error(const T* e, const T* c) {
@@ -180,8 +158,7 @@ class OnlineDense final : public OnlineLayer<T> {
 
   Sigmoid<T> sigmoid_;
   RuleState<T>& state_;
-  Helpers helpers_;
-  std::vector<AlignedVector<T>> parts_below_;  // what all parts but the first pass down
+  RowParts<T> parts_;
   online::Sweep<T> sweep_;
   AlignedVector<T> output_, slope_, delta_, hy_, unit_factors_, unit_curvature_;
   Centred<T>* centred_;  // null unless the layer's inputs are centred

@@ -6,7 +6,7 @@
 #include "ebp/base/team.h"
 #include "ebp/nn/activation.h"
 #include "ebp/nn/conv.h"
-#include "ebp/online/online_step.h"
+#include "ebp/online/rule_state.h"
 
 namespace ebp {
 
@@ -28,8 +28,9 @@ class OnlineLayer {
  public:
   virtual ~OnlineLayer() = default;
 
-  // The threads to share the work with, until it is called again; they must outlive that.
-  virtual void use(Team&) {}
+  // The threads to share the work with, until it is called again; they must outlive that. True if they are
+  // called at every sample.
+  virtual bool use(Team&) { return false; }
 
   // Takes factors and curvature of the units from the rule's state as they are now.
   virtual void begin() = 0;
@@ -56,19 +57,22 @@ template <class T>
 std::unique_ptr<OnlineLayer<T>> make_online_dense(const DenseSize& size, const Sigmoid<T>& sigmoid, T* theta,
                                                   Index start, RuleState<T>& state, bool running);
 
+// The same above the first layer, for rules of one rate a unit that does not run along, without momentum,
+// decay and centring; faster where the weights are many.
+template <class T>
+std::unique_ptr<OnlineLayer<T>> make_deferred_dense(const DenseSize& size, const Sigmoid<T>& sigmoid,
+                                                    T* theta, Index start, RuleState<T>& state);
+
 // A convolution with its activation.
 template <class T>
 std::unique_ptr<OnlineLayer<T>> make_online_conv(const Conv2D<T>& conv, const Sigmoid<T>& sigmoid, T* theta,
                                                  Index start, RuleState<T>& state, bool running);
 
-// The same under max pooling by windows of size x size, if can_pool_online says so.
+// The same under max pooling by windows of size x size, if can_pool_online (online_maps.h) says so.
 template <class T>
 std::unique_ptr<OnlineLayer<T>> make_online_pooled_conv(const Conv2D<T>& conv, const Sigmoid<T>& sigmoid,
                                                         Index size, T* theta, Index start,
                                                         RuleState<T>& state, bool running);
-// Small kernels at stride 1, under an activation that does not decrease.
-template <class T>
-bool can_pool_online(const Conv2D<T>& conv, const Sigmoid<T>& sigmoid, Index size);
 
 // An activation that follows neither.
 template <class T>

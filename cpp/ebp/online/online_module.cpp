@@ -2,6 +2,7 @@
 
 #include "ebp/base/simd.h"
 #include "ebp/online/online_layer.h"
+#include "ebp/online/running_curvature.h"
 
 namespace ebp {
 namespace {
@@ -13,7 +14,10 @@ class OnlineModule final : public OnlineLayer<T> {
   OnlineModule(const Module<T>& module, T* theta, Index start, RuleState<T>& state, bool running)
       : module_(module),
         theta_(theta + start),
-        step_(module, theta, start, state, running),
+        state_(state),
+        part_(state.part(start, module.n_parameters())),
+        curvature_(module, theta, start, state, running),
+        gradient_(std::size_t(module.n_parameters())),
         output_(std::size_t(simd::padded<T>(module.n_outputs()))) {}
 
   void begin() override {}
@@ -28,17 +32,19 @@ class OnlineModule final : public OnlineLayer<T> {
   }
 
   void backward(const T* e, const T* c, T* e_below, T* c_below) override {
-    std::fill_n(step_.gradient(), module_.n_parameters(), T(0));
-    module_.backward(1, theta_, x_, e, e_below, step_.gradient());
-    if (c) step_.take_curvature(x_, c, c_below);
-    step_.apply();
+    std::fill(gradient_.begin(), gradient_.end(), T(0));
+    module_.backward(1, theta_, x_, e, e_below, gradient_.data());
+    if (c) curvature_.take(x_, c, c_below);
+    state_.apply(part_, gradient_.data(), theta_);
   }
 
  private:
   const Module<T>& module_;
   T* theta_;
-  OnlineStep<T> step_;
-  AlignedVector<T> output_;
+  RuleState<T>& state_;
+  typename RuleState<T>::Part part_;
+  RunningCurvature<T> curvature_;
+  AlignedVector<T> gradient_, output_;
   const T* x_ = nullptr;  // input of the present sample
 };
 

@@ -95,11 +95,11 @@ Centred<T>* RuleState<T>::centred_at(Index start) {
 
 template <class T>
 typename RuleState<T>::Part RuleState<T>::part(Index start, Index size) const {
-  const auto begins_at = [this](Index at) {
-    return std::size_t(
-        std::count_if(blocks_.begin(), blocks_.end(), [at](const auto& block) { return block.start < at; }));
+  const auto before = [this](auto&& is_before) {
+    return std::size_t(std::count_if(blocks_.begin(), blocks_.end(), is_before));
   };
-  return {start, size, begins_at(start), begins_at(start + size)};
+  return {start, size, before([=](const auto& block) { return block.start + block.size() <= start; }),
+          before([=](const auto& block) { return block.start < start + size; })};
 }
 
 template <class T>
@@ -232,11 +232,12 @@ void RuleState<T>::step(const Part& part, const T* g, T* theta) {
     for (std::size_t b = part.first_block; b < part.last_block; ++b) {
       const ParameterBlock& block = blocks_[b];
       const T decay = block.role == Role::kWeight ? c.decay : T(0);
-      const Index offset = block.start - part.start;
-      const Method method(c, all, block.start);
-      const T* gradient = g + offset;
-      T *w = theta + offset, *v = all.velocity ? all.velocity + block.start : nullptr;
-      simd::for_lanes<T>(block.size(), [=](Index k, auto lanes) {
+      const Index begin = std::max(block.start, part.start),
+                  end = std::min(block.start + block.size(), part.start + part.size);
+      const Method method(c, all, begin);
+      const T* gradient = g + (begin - part.start);
+      T *w = theta + (begin - part.start), *v = all.velocity ? all.velocity + begin : nullptr;
+      simd::for_lanes<T>(end - begin, [=](Index k, auto lanes) {
         const simd::Pack<T> weights = lanes.load(w + k);
         const simd::Pack<T> change =
             method.change(scale * (lanes.load(gradient + k) + decay * weights), k, lanes);

@@ -42,7 +42,8 @@ class RuleState {
   // Null if the layer whose parameters start there is none of them.
   Centred<T>* centred_at(Index start);
 
-  // A stretch of the parameters that consists of whole blocks: one module's, or all.
+  // A stretch of the parameters and the blocks that it reaches into, one module's or all; `apply` takes parts
+  // of modules as well, if they are not centred.
   struct Part {
     Index start, size;
     std::size_t first_block, last_block;  // the last one excluded

@@ -13,8 +13,10 @@ namespace {
 
 // Presentations between two looks at the world: a few milliseconds of work, whatever the network's size, so
 // that an interrupt is served soon and looking costs nothing. `work` is the number of multiply-adds a pass
-// takes.
-Index chunk_size(Index work) { return std::clamp<Index>(64'000'000 / work, 1, 16384); }
+// takes. Blocks, which do not go beyond a chunk, are fast, and want more of it.
+Index chunk_size(Index work, bool blocked) {
+  return std::clamp<Index>((blocked ? 256'000'000 : 64'000'000) / work, 1, 16384);
+}
 
 // Presentations between two copies of good parameters: so many that copying does not count.
 constexpr Index kCheckpoint = 4096;
@@ -141,11 +143,6 @@ EngineKind Trainer<T>::chosen(EngineKind kind) const {
 }
 
 template <class T>
-void Trainer<T>::set_learning_rate(double learning_rate) {
-  state_.set_learning_rate(learning_rate);
-}
-
-template <class T>
 RuleState<T>& Trainer<T>::state() {
   if (engine_ && !stale_) engine_->publish();
   state_.refresh_factors();
@@ -198,13 +195,22 @@ void Trainer<T>::measure_curvature(Run& run) {
   stale_ = true;
 }
 
-// The next samples up to `end` or to the first batch.
+// The block of the samples from `start` on, up to `end` or to the first batch, if there are any.
+template <class T>
+void Trainer<T>::prepare_block(Run& run, Index start, Index end) {
+  const Index most = std::min(end - start, engine_->blocks()->block_rows());
+  const Index update = run.updates + (start - run.done);
+  Index rows = 0;
+  while (rows < most && run.batch_size(update + rows) == 1) ++rows;
+  if (rows > 0) engine_->prepare(run.feed, run.order + start, rows);
+}
+
 template <class T>
 void Trainer<T>::load_block(Run& run, Index end) {
-  const Index most = std::min(end - run.done, engine_->block_rows());
-  Index rows = 1;
-  while (rows < most && run.batch_size(run.updates + rows) == 1) ++rows;
-  engine_->load(run.feed, run.order + run.done, rows);
+  BlockLayer<T>& layer = *engine_->blocks();
+  if (layer.prepared() == 0) prepare_block(run, run.done, end);
+  layer.load();
+  if (layer.works_ahead()) prepare_block(run, run.done + layer.remaining(), end);
 }
 
 template <class T>
@@ -219,7 +225,7 @@ bool Trainer<T>::present_singly(Run& run, Index end) {
   const Index k = network_.n_outputs();
   for (; run.done < end && run.batch_size() == 1; ++run.done, ++run.updates) {
     const Index sample = run.order[run.done];
-    if (run.blocked && engine_->remaining() == 0) load_block(run, end);
+    if (run.blocked && engine_->blocks()->remaining() == 0) load_block(run, end);
     if (!run.blocked && run.done + 1 < run.n) run.feed.prefetch(run.order[run.done + 1]);
     const T weight = run.samples.weights ? run.samples.weights[sample] : T(1);
     const T *t = run.samples.t + sample * k, *x = run.blocked ? nullptr : run.feed.row(sample);
@@ -311,7 +317,7 @@ bool Trainer<T>::present_some(Run& run, Index end) {
 
 template <class T>
 Outcome Trainer<T>::present_all(Run& run, const Progress& progress) {
-  const Index chunk = chunk_size(run.work(network_));
+  const Index chunk = chunk_size(run.work(network_), run.blocked);
   AlignedVector<T> good(network_.parameters(), network_.parameters() + network_.n_parameters());
   Index checked = 0;
   double sum = 0;

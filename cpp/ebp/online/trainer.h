@@ -59,7 +59,7 @@ class Trainer {
   EngineKind chosen(EngineKind kind) const;
 
   // epsilon from now on
-  void set_learning_rate(double learning_rate);
+  void set_learning_rate(double learning_rate) { state_.set_learning_rate(learning_rate); }
 
   // Presents samples order[0 .. n) and updates after every batch of them, by the mean of their gradients.
   // losses (n) gets each presentation's weighted loss before the update. The rule's curvature is measured
@@ -85,6 +85,7 @@ class Trainer {
   // Whether h has been measured, if need be from this sample; false if it is not finite.
   bool begin_running(const T* x, const T* t);
   void activate(bool running, bool blocked, Team& team);
+  void prepare_block(Run& run, Index start, Index end);
   void load_block(Run& run, Index end);
   Outcome present_all(Run& run, const Progress& progress);
   bool present_some(Run& run, Index end);
