@@ -34,7 +34,7 @@ def waiting_operations(n_layers: int) -> int:
 
 
 def block_rows(inputs: int, outputs: int) -> float:
-    """About as many samples as the engine takes together for a first layer of this size."""
+    """About as many samples as `BlockedDense::best_block_rows` has for a first layer of this size."""
     return np.clip((14 * inputs * outputs / (inputs + outputs)) ** 0.5, 32, 192)
 
 

@@ -1,4 +1,4 @@
-"""The blocked engine: the first layer by matrix products, with the updates of single samples."""
+"""The blocked engine: the first layer for several samples at a time, with the updates of single samples."""
 
 from __future__ import annotations
 
@@ -136,11 +136,13 @@ def test_a_convolution_over_the_whole_input_is_dense():
     assert_same(both(RULES["plain"], net, X.reshape(-1, 2, 4, 4), T))
 
 
-def test_a_callback_changes_the_rate_and_stops():
-    X, T = samples(70_000, 50, dtype="float32")
+@pytest.mark.parametrize("make_rule", [lambda: SGD(1e-3), lambda: SDLM(1e-4)], ids=["sgd", "sdlm"])
+@pytest.mark.parametrize(("inputs", "units"), [(50, 30), (300, 500)])  # 16,384 and 424 samples between calls
+def test_a_callback_changes_the_rate_and_stops(inputs, units, make_rule):
+    X, T = samples(70_000 if inputs < 100 else 1500, inputs, dtype="float32")
     nets = []
     for engine in ("streaming", "blocked"):
-        net, rule, calls = network(50, (30,), dtype="float32"), SGD(0.01), []
+        net, rule, calls = network(inputs, (units,), dtype="float32"), make_rule(), []
 
         def callback(done, loss, rule=rule, calls=calls):
             rule.learning_rate /= 2

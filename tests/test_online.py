@@ -123,13 +123,43 @@ def test_wide_hidden_layers(one, n):
     run_sdlm(one, order, {"granularity": "unit", "hessian_samples": 5})
 
 
+def test_wide_hidden_layers_learn_one_by_one_with_their_curvature():
+    one = WIDE[0]
+    (X, T), net, options = one.data(), one.network(), {"granularity": "unit", "gamma": 0.1}
+    rule = ebp.rules.SDLM(1e-3, **options)
+    for x, t in zip(X, T, strict=True):
+        net.learn_one(x, t, rule)
+    first = train_sdlm(
+        one.oracle(), one.parameters(), X, T, order=[0], hessian_samples=1, **options
+    ).curvature
+    expected = train_sdlm(
+        one.oracle(), one.parameters(), X, T, rate=1e-3, refresh="running", curvature=first, **options
+    )
+    assert_parameters_close(net.parameters, expected.theta, one.oracle(), 1e-9)
+    assert_parameters_close(rule.curvature, expected.curvature, one.oracle(), 1e-9)
+
+
+@pytest.mark.parametrize("n_threads", [1, 2, 3])
+def test_wide_hidden_layers_shared_by_threads(n_threads):
+    one = Case(
+        "wide-6-260-255-2", 6, tuple((n, "tanh", 0.0, True) for n in (260, 255, 2)), "squared_error", 21, 7
+    )
+    (X, T), net = one.data(), one.network()
+    net.train_online(X, T, ebp.rules.SGD(0.003), n_threads=n_threads)
+    theta = train_sgd(one.oracle(), one.parameters(), X, T, rate=0.003).theta
+    assert_parameters_close(net.parameters, theta, one.oracle(), 1e-10)
+    single = one.network("float32")
+    single.train_online(X, T, ebp.rules.SGD(0.003), n_threads=n_threads)
+    assert_parameters_close(single.parameters, theta, one.oracle(), 1e-4)
+
+
 def test_wide_hidden_layers_in_other_calls():
     one = WIDE[0]
     (X, T), net, rule = one.data(), one.network(), ebp.rules.SGD(0.01)
     net.train_online(X, T, rule, order=range(6))
     for row in (6, 7):
         net.learn_one(X[row], T[row], rule)
-    net.train_online(X, T, rule, order=range(8, 17), n_threads=2)
+    net.train_online(X, T, rule, order=range(8, 17))
     net.train_online(X, T, rule, order=range(17, 30), batch_size=13)
     net.train_online(X, T, rule, order=range(30, 33))
     theta = one.parameters()

@@ -2,10 +2,15 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <atomic>
+#include <limits>
 #include <numeric>
+#include <stdexcept>
 
 #include "ebp/base/blas.h"
 #include "ebp/base/team.h"
+#include "ebp/nn/pool.h"
+#include "ebp/online/blocked_dense.h"
 #include "ebp/online/trainer.h"
 #include "tests/networks.h"
 
@@ -16,6 +21,10 @@ constexpr Index kSamples = 100, kInputs = 264, kHidden = 257, kOutputs = 3;  // 
 
 RuleOptions sgd(Momentum form, double momentum, double decay) {
   return {0.002, momentum, form, decay, 0, SgdOptions{}};
+}
+
+RuleOptions sdlm(double momentum, double decay) {
+  return {5e-5, momentum, Momentum::kHeavyBall, decay, 0, SdlmOptions{0.1, 20}};
 }
 
 template <class T>
@@ -71,10 +80,17 @@ TEST_CASE("dealing gives everything to somebody, once") {
 TEST_CASE("others work while the caller does something else") {
   Team team(3);
   std::vector<int> done(3, 0);
-  const auto work = [&](int part) { done[std::size_t(part)] = part; };
+  std::atomic<bool> go;
+  const auto work = [&](int part) {
+    while (!go) std::this_thread::yield();
+    done[std::size_t(part)] = part;
+  };
   for (int round = 0; round < 100; ++round) {
     std::fill(done.begin(), done.end(), 0);
+    go = false;
     team.start_others(work);
+    CHECK(done == std::vector<int>{0, 0, 0});
+    go = true;
     team.join();
     CHECK(done == std::vector<int>{0, 1, 2});
     team.run([&](int part) { done[std::size_t(part)] = 3; });
@@ -99,7 +115,7 @@ TEST_CASE("shares cover everything once, in whole steps") {
 TEST_CASE("blocks and threads make the updates of single samples") {
   for (const RuleOptions& options : {sgd(Momentum::kHeavyBall, 0, 0), sgd(Momentum::kHeavyBall, 0.5, 0.1),
                                      sgd(Momentum::kNesterov, 0.5, 0), sgd(Momentum::kAveraged, 0.5, 0.1),
-                                     sgd(Momentum::kHeavyBall, 0, 2)}) {
+                                     sgd(Momentum::kHeavyBall, 0, 2), sdlm(0, 0)}) {
     const Trained<double> plain(options, EngineKind::kStreaming, 1);
     for (int n_threads : {1, 2, 3}) {
       CHECK(plain.difference({options, EngineKind::kStreaming, n_threads}) < 1e-12);
@@ -172,6 +188,83 @@ TEST_CASE("blocks grow with the layer") {
   CHECK(rows(4000, 4000) == 160);
 }
 
+// A shared convolution under pooling, one without, and more threads than maps.
+template <class T>
+AlignedVector<T> trained_convolutions(int n_threads) {
+  const auto shape = [](Index maps_in, Index side, Index maps) {
+    std::vector<Index> all(std::size_t(maps_in), 0);
+    std::iota(all.begin(), all.end(), Index(0));
+    return ConvShape(maps_in, side, side, maps, 5, 5, 1, Padding::kValid,
+                     std::vector<std::vector<Index>>(std::size_t(maps), all));
+  };
+  Network<T> network(28 * 28, make_loss<T>("squared_error"));
+  const auto add = [&](std::unique_ptr<Module<T>> module) { network.add(std::move(module), true); };
+  add(std::make_unique<Conv2D<T>>(shape(1, 28, 5), true));
+  add(std::make_unique<Activation<T>>(5 * 24 * 24, Function::kTanh, 0));
+  add(std::make_unique<MaxPool2D<T>>(WindowGrid{5, 24, 24, 2, "MaxPool2D"}));
+  add(std::make_unique<Conv2D<T>>(shape(5, 12, 9), true));
+  add(std::make_unique<Activation<T>>(9 * 8 * 8, Function::kTanh, 0));
+  add(std::make_unique<Dense<T>>(9 * 8 * 8, 2, true));
+  const Index n = 20;
+  auto theta = values<T>(network.n_parameters(), 3);
+  for (T& value : theta) value *= T(0.1);
+  std::copy(theta.begin(), theta.end(), network.parameters());
+  const auto x = values<T>(n * 28 * 28, 1), t = values<T>(n * 2, 2);
+  std::vector<Index> order(std::size_t(n), 0);
+  std::iota(order.begin(), order.end(), Index(0));
+  std::vector<double> losses(std::size_t(n), 0);
+  Trainer<T> trainer(network, sgd(Momentum::kHeavyBall, 0.5, 0.01));
+  const Samples<T> samples{x.data(), 28 * 28, t.data(), nullptr, {}};
+  CHECK(trainer
+            .train(samples, order.data(), n, {1}, nullptr, losses.data(), nullptr, nullptr,
+                   EngineKind::kStreaming, n_threads)
+            .status == Status::kOk);
+  T* const end = network.parameters() + network.n_parameters();
+  AlignedVector<T> learnt(network.parameters(), end);
+  CHECK(largest_difference(learnt.data(), theta.data(), network.n_parameters()) > 1e-3);
+  return learnt;
+}
+
+TEST_CASE("convolutions shared out among threads learn the same") {
+  const auto one = trained_convolutions<double>(1);
+  const auto single = trained_convolutions<float>(1);
+  for (int n_threads : {2, 3, 11}) {
+    const auto several = trained_convolutions<double>(n_threads);
+    CHECK(largest_difference(one.data(), several.data(), Index(one.size())) < 1e-12);
+    const auto few = trained_convolutions<float>(n_threads);
+    CHECK(largest_difference(single.data(), few.data(), Index(single.size())) < 1e-4);
+  }
+}
+
+TEST_CASE("runs end in the middle of a block, and others follow") {
+  const Index hidden = 48;  // not whole vectors of float in the shares of threads
+  for (const RuleOptions& options : {sgd(Momentum::kHeavyBall, 0.5, 0.1), sdlm(0, 0)})
+    for (int n_threads : {1, 2, 3}) {
+      auto network = make_network<float>({kInputs, hidden, kOutputs}, Function::kTanh);
+      auto x = values<float>(kSamples * kInputs, 1);
+      const auto t = values<float>(kSamples * kOutputs, 2);
+      std::vector<Index> order(std::size_t(kSamples), 0);
+      std::iota(order.begin(), order.end(), Index(0));
+      std::vector<double> losses(std::size_t(kSamples), 0);
+      Trainer<float> trainer(*network, options);
+      const Samples<float> samples{x.data(), kInputs, t.data(), nullptr, {}};
+      const auto train = [&](const Batches& batches) {
+        return trainer.train(samples, order.data(), kSamples, batches, nullptr, losses.data(), nullptr,
+                             nullptr, EngineKind::kBlocked, n_threads);
+      };
+      std::vector<Index> sizes(std::size_t(kSamples - 2), 1);
+      sizes[40] = 3;  // 37 or 40 samples, three at once, and the rest
+      CHECK(train({1, sizes.data()}).status == Status::kOk);
+      x[35 * kInputs] = std::numeric_limits<float>::quiet_NaN();
+      const Outcome stopped = train({1});
+      CHECK(stopped.status == Status::kDiverged);
+      CHECK(stopped.n_samples == 36);
+      x[35 * kInputs] = 0;
+      CHECK(train({1}).status == Status::kOk);
+      CHECK(simd::all_finite(network->parameters(), network->n_parameters()));
+    }
+}
+
 TEST_CASE("equal numbers of threads give equal bits") {
   const RuleOptions options = sgd(Momentum::kHeavyBall, 0.5, 0.1);
   for (EngineKind kind : {EngineKind::kStreaming, EngineKind::kBlocked}) {
@@ -181,13 +274,20 @@ TEST_CASE("equal numbers of threads give equal bits") {
   }
 }
 
-TEST_CASE("a rate for every weight cannot be blocked") {
-  auto network = make_network<double>({4, 3, 2});
-  RuleOptions options = sgd(Momentum::kHeavyBall, 0, 0);
-  options.method = SdlmOptions{};
-  const Trainer<double> trainer(*network, options);
-  CHECK(trainer.chosen(EngineKind::kAuto) == EngineKind::kStreaming);
-  CHECK_THROWS(trainer.chosen(EngineKind::kBlocked));
+TEST_CASE("a rate for every weight can be blocked without momentum and decay") {
+  const auto can_block = [](double momentum, double decay) {
+    auto network = make_network<double>({4, 3, 2});
+    const Trainer<double> trainer(*network, sdlm(momentum, decay));
+    CHECK(trainer.chosen(EngineKind::kAuto) == EngineKind::kStreaming);  // too small
+    try {
+      return trainer.chosen(EngineKind::kBlocked) == EngineKind::kBlocked;
+    } catch (const std::invalid_argument&) {
+      return false;
+    }
+  };
+  CHECK(can_block(0, 0));
+  CHECK(!can_block(0.5, 0));
+  CHECK(!can_block(0, 0.1));
 }
 
 TEST_CASE("products of parts of matrices") {

@@ -104,10 +104,11 @@ class Network(FeedForward):
             "weight" without momentum and weight decay. That layer must be dense, and the refresh of `SDLM`
             "epoch". It is faster for all but small layers. "auto" takes what is faster.
         n_threads : int, default=1
-            Threads that share the work of every single update: the units of a dense layer, if it is large.
-            They wait for each other several times a sample, in a loop: there should be no more of them than
-            idle processors. Results are the same bits for the same number, and differ by rounding otherwise.
-            Many networks keep processors busier if each has one thread: see `ebp.train_many`.
+            Threads that share the work of every single update: the units of a dense layer or the maps of a
+            convolution, if it is large. They wait for each other several times a sample, in a loop: there
+            should be no more of them than idle processors. Results are the same bits for the same number,
+            and differ by rounding otherwise. Many networks keep processors busier if each has one thread: see
+            `ebp.train_many`.
         callback : callable, default=None
             Called every few milliseconds of work (after each batch, if that takes longer), at the same
             presentations in every run, as ``callback(n_done, mean_loss)``; a true result stops the training.

@@ -196,6 +196,17 @@ inline bool all_finite(const T* values, Index count) {
   return sum<T>(zeros) == T(0);
 }
 
+// The sum of the absolute values.
+template <class T>
+inline T sum_of_sizes(const T* values, Index count) {
+  Pack<T> sizes{};
+  for_lanes<T>(count, [&](Index k, auto lanes) {
+    const Pack<T> pack = lanes.load(values + k);
+    sizes += pack > 0 ? pack : -pack;
+  });
+  return sum<T>(sizes);
+}
+
 // Constants of the exponential's range reduction, x = k ln 2 + r with |r| <= ln 2 / 2.
 template <class T>
 struct ExpConstants;

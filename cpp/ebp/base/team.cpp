@@ -40,6 +40,7 @@ Team::Team(int size) : left_(std::size_t(std::max(size, 1))) {
 Team::~Team() { stop(); }
 
 void Team::stop() {
+  join();
   start(nullptr, nullptr);
   for (auto& worker : workers_)
     if (worker->thread.joinable()) worker->thread.join();
@@ -52,7 +53,7 @@ void Team::start(const void* work, Call call) {
   order_.round.notify_all();
 }
 
-void Team::await() {
+void Team::join() {
   const unsigned round = order_.round.load(std::memory_order_relaxed);
   for (auto& worker : workers_) {
     for (int turn = 0; worker->done.load(std::memory_order_acquire) != round; ++turn) {

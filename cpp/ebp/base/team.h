@@ -28,9 +28,9 @@ class Team {
   template <class Body>
   void run(const Body& body) {
     if (workers_.empty()) return body(0);
-    start(&body, [](const void* work, int part) { (*static_cast<const Body*>(work))(part); });
+    start_others(body);
     body(0);
-    await();
+    join();
   }
 
   // The same with body(share, part): every part's share of n things, in whole steps.
@@ -66,14 +66,15 @@ class Team {
   void start_others(const Body& body) {
     start(&body, [](const void* work, int part) { (*static_cast<const Body*>(work))(part); });
   }
-  void join() { await(); }
+  template <class Body>
+  void start_others(const Body&&) = delete;
+  void join();
 
  private:
   using Call = void (*)(const void*, int);
   struct Worker;
   void stop();
   void start(const void* work, Call call);
-  void await();
   void serve(Worker& worker, int part);
 
   // In one line of the caches, which is all that goes from core to core when a round begins.

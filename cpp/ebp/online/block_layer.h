@@ -42,16 +42,15 @@ class BlockLayer : public OnlineLayer<T> {
   Index prepared() const { return rows_ahead_; }
   // Makes that block the present one, whose samples come next.
   virtual void load() = 0;
-  // Samples of the block that are still to come.
+  // Samples of the block that are still to come; they can come after `finish` too.
   Index remaining() const { return rows_ - row_; }
 
   bool use(Team& team) override {
     team_ = &team;
-    rows_ahead_ = 0;
     return false;
   }
   void publish() override {}
-  void discard() override { rows_ = row_ = rows_ahead_ = 0; }
+  void discard() override { rows_ = row_ = made_ = rows_ahead_ = 0; }
   // The next sample of the block; the argument is ignored.
   const T* forward(const T*) override = 0;
   void backward(const T* e, const T* c, T* e_below, T* c_below) override = 0;
@@ -63,7 +62,7 @@ class BlockLayer : public OnlineLayer<T> {
   void step_on() {
     std::swap(inputs_, inputs_ahead_);
     rows_ = rows_ahead_;
-    row_ = rows_ahead_ = 0;
+    row_ = made_ = rows_ahead_ = 0;
   }
 
   // Outputs (o) and slopes of the totals (o).
@@ -79,11 +78,7 @@ class BlockLayer : public OnlineLayer<T> {
   void learn_bias(const T* e) {
     sweep_.constants = state_.constants();
     rates_[std::size_t(row_)] = sweep_.constants.epsilon;
-    T* deltas = delta_.data();
-    const T* slopes = slope_.data();
-    simd::for_lanes<T>(sweep_.n_outputs, [=](Index j, auto lanes) {
-      lanes.store(deltas + j, simd::load(slopes + j) * simd::load(e + j));
-    });
+    online::form_deltas(sweep_.n_outputs, slope_.data(), e, delta_.data());
     if (state_.options.momentum != 0)
       online::update_bias<Rule, online::Motion::kGeneral>(sweep_);
     else
@@ -99,6 +94,7 @@ class BlockLayer : public OnlineLayer<T> {
   AlignedVector<T> factors_;  // (o) of epsilon, where a unit's weights share one rate
   AlignedVector<T> output_, slope_, delta_;
   Index rows_ = 0, row_ = 0;  // of the present block, and of them learnt from
+  Index made_ = 0;            // those of them that the weights have learnt from
 
  private:
   AlignedVector<T> inputs_, inputs_ahead_;  // (B, i)

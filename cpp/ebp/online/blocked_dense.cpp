@@ -14,9 +14,9 @@ using simd::Pack;
 // sub-blocks the others half of a block's, at the speed of products.
 constexpr Index kSubBlock = 16;
 
-// Units that are treated at a time: so few that their weights are still in the second cache for the next
-// block when they have learnt from the last one, and that threads can share them out fairly; whole tiles of
-// products.
+// Units that are treated at a time: so few that their weights, of some thousand inputs, are still in the
+// second cache for the next block when they have learnt from the last one, and that threads can share them
+// out fairly; whole tiles of products.
 constexpr Index kDealt = 24;
 
 // Rows of the Gram matrix that a thread computes at a time.
@@ -100,12 +100,6 @@ void BlockedDense<T>::begin() {
 }
 
 template <class T>
-bool BlockedDense<T>::use(Team& team) {
-  others_busy_ = false;
-  return BlockLayer<T>::use(team);
-}
-
-template <class T>
 void BlockedDense<T>::wait() {
   if (others_busy_) team_->join();
   others_busy_ = false;
@@ -114,6 +108,7 @@ void BlockedDense<T>::wait() {
 template <class T>
 void BlockedDense<T>::discard() {
   wait();
+  gram_is_formed_ = false;
   BlockLayer<T>::discard();
 }
 
@@ -122,22 +117,21 @@ void BlockedDense<T>::prepare(Index rows) {
   BlockLayer<T>::prepare(rows);
   if (!ahead_) return;
   team_->start_others(form_gram_ahead_);
-  others_busy_ = true;
+  others_busy_ = gram_is_formed_ = true;
 }
 
 template <class T>
 void BlockedDense<T>::load() {
-  if (others_busy_)
-    wait();
-  else
-    team_->run([this](int part) { form_gram(part, team_->size()); });
+  wait();
+  if (!gram_is_formed_) team_->run([this](int part) { form_gram(part, team_->size()); });
+  gram_is_formed_ = false;
   const T* learnt = this->inputs();
-  const Index updates = row_;
+  const Index first = made_, last = row_;
   this->step_on();
   std::swap(gram_, gram_ahead_);
   sub_block_ = 0;
   team_->deal(sweep_.n_outputs, kDealt, [=, this](const Share& units, int) {
-    if (updates) finish_units(units, learnt, updates);
+    if (first < last) finish_units(units, learnt, first, last);
     load_units(units);
   });
 }
@@ -172,23 +166,23 @@ void BlockedDense<T>::load_units(const Share& units) {
 template <class T>
 void BlockedDense<T>::finish() {
   wait();
-  const Index updates = row_;
-  rows_ = row_ = 0;
-  if (updates == 0) return;
+  if (made_ == row_) return;
   team_->deal(sweep_.n_outputs, kDealt,
-              [=, this](const Share& units, int) { finish_units(units, this->inputs(), updates); });
+              [this](const Share& units, int) { finish_units(units, this->inputs(), made_, row_); });
+  made_ = row_;
 }
 
 template <class T>
-void BlockedDense<T>::finish_units(const Share& units, const T* x, Index updates) {
+void BlockedDense<T>::finish_units(const Share& units, const T* x, Index first, Index last) {
   const Index i = sweep_.n_inputs, o = sweep_.n_outputs;
   const auto add_updates = [&](const AlignedVector<T>& steps, T* to) {
     using enum blas::Op;
-    blas::gemm<T>(kTransposed, kPlain, units.size(), i, updates, {steps.data() + units.begin, o}, {x, i},
-                  T(1), {to + units.begin * i, i});
+    blas::gemm<T>(kTransposed, kPlain, units.size(), i, last - first,
+                  {steps.data() + first * o + units.begin, o}, {x + first * i, i}, T(1),
+                  {to + units.begin * i, i});
   };
   if (plain()) return add_updates(steps_, sweep_.weights);
-  compute_course(units, 0, updates);
+  compute_course(units, first, last);
   for (Index j = units.begin; j < units.end; ++j) {
     const std::size_t unit = std::size_t(j);
     T *w = sweep_.weights + j * i, *v = moves() ? sweep_.memory.velocity + j * i : nullptr;
@@ -296,7 +290,7 @@ void BlockedDense<T>::compute_course(const Share& units, Index first, Index last
     const Index j = units.begin + unit;
     const Pack<T> one = simd::broadcast(T(1)), zero{};
     Pack<T> z_lost = zero, z_from_u = zero, u_from_z = zero, u_from_u = one;
-    const Pack<T> decay = c.decay * simd::load(factors_.data() + j);
+    const Pack<T> decay = c.decay * lanes.load(factors_.data() + j);
     for (Index k = last; k-- > first;) {
       const Index at = k * o + j;
       const Pack<T> shrink = rates_[std::size_t(k)] * decay, step = lanes.load(steps_.data() + at);

@@ -34,7 +34,6 @@ class BlockedDense final : public BlockLayer<T> {
   void prepare(Index rows) override;
   void load() override;
 
-  bool use(Team& team) override;
   void begin() override;
   void finish() override;
   void discard() override;
@@ -59,7 +58,8 @@ class BlockedDense final : public BlockLayer<T> {
   void wait();
   // What follows concerns some of the units, each of which goes its own way.
   void load_units(const Share& units);
-  void finish_units(const Share& units, const T* x, Index updates);
+  // The updates with rows [first, last) of x.
+  void finish_units(const Share& units, const T* x, Index first, Index last);
   void follow_behind_sub_block(const Share& units);
   void compute_course(const Share& units, Index first, Index last);
 
@@ -71,6 +71,7 @@ class BlockedDense final : public BlockLayer<T> {
   using BlockLayer<T>::factors_;
   using BlockLayer<T>::rows_;
   using BlockLayer<T>::row_;
+  using BlockLayer<T>::made_;
 
   struct FormGramAhead {  // by the other threads
     BlockedDense* layer;
@@ -80,6 +81,7 @@ class BlockedDense final : public BlockLayer<T> {
   bool ahead_ = false;
   FormGramAhead form_gram_ahead_{this};
   bool others_busy_ = false;            // with that
+  bool gram_is_formed_ = false;         // that of the block ahead, as soon as others are not busy
   AlignedVector<T> gram_, gram_ahead_;  // (B, B): the lower triangles of G, rows as long as there are samples
   AlignedVector<T> z_, u_;              // (B, o); u_ is empty without momentum
   AlignedVector<T> steps_;              // (B, o): -e d of every sample learnt from

@@ -8,7 +8,6 @@
 namespace ebp {
 namespace {
 
-using simd::kLanes;
 using simd::Pack;
 
 // Updates that are made together: each of them costs a few products of vectors until then.
@@ -54,7 +53,7 @@ class DeferredDense final : public OnlineLayer<T> {
       : sigmoid_(sigmoid),
         state_(state),
         width_(simd::padded<T>(size.n_outputs)),
-        inputs_(std::size_t(kUpdates * size.n_inputs + kLanes<T>)),
+        inputs_(std::size_t(kUpdates * size.n_inputs)),
         steps_(std::size_t(kUpdates * width_)) {
     for (auto* vector : {&output_, &slope_, &delta_, &factors_}) vector->resize(std::size_t(width_));
     sweep_ = {size.n_inputs, size.n_outputs, theta + start,   state.memory().from(start), size.bias,
@@ -67,24 +66,24 @@ class DeferredDense final : public OnlineLayer<T> {
       factors_[std::size_t(j)] = sweep_.memory.first[j * sweep_.n_inputs];
   }
   void publish() override {}
-  void discard() override { pending_ = 0; }
+  void discard() override { n_pending_ = 0; }
 
   void finish() override {
-    if (pending_ == 0) return;
+    if (n_pending_ == 0) return;
     parts_.each(sweep_, [this](const online::Sweep<T>& rows, Index first, int) {
       for (Index j = 0; j < rows.n_outputs; ++j) learn(rows, first, j);
     });
-    pending_ = 0;
+    n_pending_ = 0;
   }
 
   const T* forward(const T* x) override {
-    T shares[kUpdates];  // of the pending steps
-    for (Index k = 0; k < pending_; ++k) shares[k] = product(sweep_.n_inputs, input(k), x);
-    parts_.each(sweep_, [this, x, &shares](const online::Sweep<T>& rows, Index first, int) {
+    T factors[kUpdates];  // of the pending steps
+    for (Index k = 0; k < n_pending_; ++k) factors[k] = product(sweep_.n_inputs, input(k), x);
+    parts_.each(sweep_, [this, x, &factors](const online::Sweep<T>& rows, Index first, int) {
       const online::Activate<T> emit{sigmoid_, sweep_.bias(), output_.data(), slope_.data(), first};
       online::products<online::NoUpdate<T>>(rows, x, x, [&](Index j, Pack<T> total, auto lanes) {
-        for (Index k = 0; k < pending_; ++k)
-          total += shares[k] * lanes.load(steps_.data() + k * width_ + first + j);
+        for (Index k = 0; k < n_pending_; ++k)
+          total += factors[k] * lanes.load(steps_.data() + k * width_ + first + j);
         emit(j, total, lanes);
       });
     });
@@ -94,18 +93,14 @@ class DeferredDense final : public OnlineLayer<T> {
 
   void backward(const T* e, const T*, T* e_below, T*) override {
     sweep_.constants = state_.constants();
-    T* deltas = delta_.data();
-    const T* slopes = slope_.data();
-    simd::for_lanes<T>(sweep_.n_outputs, [=](Index j, auto lanes) {
-      lanes.store(deltas + j, simd::load(slopes + j) * lanes.load(e + j));
-    });
-    const bool learns = pending_ == kUpdates;
+    online::form_deltas(sweep_.n_outputs, slope_.data(), e, delta_.data());
+    const bool learns = n_pending_ == kUpdates;
     parts_.each(sweep_, [=, this](const online::Sweep<T>& rows, Index first, int part) {
       pass_down(rows, first, learns, parts_.below(part, 0, e_below));
     });
     parts_.add_others(0, e_below);
     if (learns)
-      pending_ = 0;
+      n_pending_ = 0;
     else
       pass_down_pending(e_below);
     online::update_bias<Rule, online::Motion::kDirect>(sweep_);
@@ -124,7 +119,7 @@ class DeferredDense final : public OnlineLayer<T> {
   }
 
   void pass_down(const online::Sweep<T>& rows, Index first, bool learns, T* e_part) {
-    constexpr int kRows = 4;
+    using online::kRows;
     const T* steps = steps_.data() + first;
     const auto some = [&]<int kCount>(Index j) {
       if (learns)
@@ -132,7 +127,7 @@ class DeferredDense final : public OnlineLayer<T> {
       else
         pass_down_rows<kCount, false>(rows, j, j > 0, steps, width_, inputs_.data(), e_part);
     };
-    if (rows.n_outputs == 0) std::fill_n(e_part, sweep_.n_inputs, T(0));  // more threads than rows
+    if (rows.n_outputs == 0) return parts_.pass_nothing(e_part);
     Index j = 0;
     for (; j + kRows <= rows.n_outputs; j += kRows) some.template operator()<kRows>(j);
     for (; j < rows.n_outputs; ++j) some.template operator()<1>(j);
@@ -140,28 +135,28 @@ class DeferredDense final : public OnlineLayer<T> {
 
   // What e_below = W' delta lacks of the updates that are still to be made.
   void pass_down_pending(T* e_below) {
-    for (Index k = 0; k < pending_; ++k) {
-      const T share = product(sweep_.n_outputs, steps_.data() + k * width_, delta_.data());
+    for (Index k = 0; k < n_pending_; ++k) {
+      const T factor = product(sweep_.n_outputs, steps_.data() + k * width_, delta_.data());
       const T* x = input(k);
       simd::for_lanes<T>(sweep_.n_inputs, [=](Index i, auto lanes) {
-        simd::store(e_below + i, simd::load(e_below + i) + share * lanes.load(x + i));
+        simd::store(e_below + i, simd::load(e_below + i) + factor * lanes.load(x + i));
       });
     }
   }
 
   // Puts the update with the present sample with the pending ones.
   void keep() {
-    T* step = steps_.data() + pending_ * width_;
+    T* step = steps_.data() + n_pending_ * width_;
     simd::for_lanes<T>(sweep_.n_outputs, [=, this](Index j, auto lanes) {
       lanes.store(step + j, -Rule::bias_change(sweep_, j, lanes));
     });
-    std::copy_n(x_, sweep_.n_inputs, input(pending_));
-    ++pending_;
+    std::copy_n(x_, sweep_.n_inputs, input(n_pending_));
+    ++n_pending_;
   }
 
   void learn(const online::Sweep<T>& rows, Index first, Index j) {
     T* const w = rows.weights + j * rows.n_inputs;
-    for (Index k = 0; k < pending_; ++k) {
+    for (Index k = 0; k < n_pending_; ++k) {
       const T step = steps_[std::size_t(k * width_ + first + j)], *x = input(k);
       simd::for_lanes<T>(rows.n_inputs, [=](Index i, auto lanes) {
         lanes.store(w + i, lanes.load(w + i) + step * lanes.load(x + i));
@@ -176,7 +171,7 @@ class DeferredDense final : public OnlineLayer<T> {
   Index width_;                      // of steps
   AlignedVector<T> inputs_, steps_;  // (kUpdates, i), (kUpdates, width): x and -e d of the pending updates
   AlignedVector<T> output_, slope_, delta_, factors_;
-  Index pending_ = 0;
+  Index n_pending_ = 0;
   const T* x_ = nullptr;  // input of the present sample
 };
 

@@ -62,6 +62,13 @@ struct Activate {
   }
 };
 
+// delta = f' e (o), (4); arrays have room for whole packs.
+template <class T>
+void form_deltas(Index o, const T* slopes, const T* e, T* deltas) {
+  for (Index j = 0; j < o; j += simd::kLanes<T>)
+    simd::store(deltas + j, simd::load(slopes + j) * simd::load(e + j));
+}
+
 // The rules of a sweep: change() gives what is taken from the weights w of row j whose inputs are x, and
 // bias_change() what is taken from biases. Sweeps of plain rules are worth instances of their own, since
 // loads and loops take much of their time. kRuns: the curvature may run along.

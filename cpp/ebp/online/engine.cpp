@@ -55,13 +55,14 @@ std::optional<DenseSize> dense_at(const Network<T>& network, std::size_t s) {
   return DenseSize{module.n_inputs(), module.n_outputs(), dense ? dense->bias() : conv->bias()};
 }
 
-// Bytes of weights that the first cache does not hold, so that sweeps over them are worth sparing.
+// Bytes of a hidden layer's weights from which on it is faster to make several updates in one sweep.
 constexpr Index kDeferrable = 32 * 1024;
 
+// Whether the layer's updates may wait, if the curvature does not run along, and whether that is faster.
 template <class T>
-bool can_defer(const DenseSize& size, RuleState<T>& state, Index start) {
+bool is_deferred(const DenseSize& size, RuleState<T>& state, Index start) {
   const RuleOptions& options = state.options;
-  return options.unit_rates() && !options.running() && options.momentum == 0 && options.weight_decay == 0 &&
+  return options.unit_rates() && options.momentum == 0 && options.weight_decay == 0 &&
          !state.centred_at(start) && size.n_inputs * size.n_outputs * Index(sizeof(T)) > kDeferrable;
 }
 
@@ -132,7 +133,7 @@ std::size_t OnlineEngine<T>::add_layer(Network<T>& network, std::size_t s, RuleS
       layer = std::make_unique<SweptDense<T>>(*size, sigmoid, theta, start, state);
     blocked_ = layer.get();
     layers_.push_back(std::move(layer));
-  } else if (size && !layers_.empty() && can_defer(*size, state, start)) {
+  } else if (size && !layers_.empty() && !running_ && is_deferred(*size, state, start)) {
     layers_.push_back(make_deferred_dense(*size, sigmoid, theta, start, state));
   } else if (size) {
     layers_.push_back(make_online_dense(*size, sigmoid, theta, start, state, running_));

@@ -1,6 +1,5 @@
-// Online training of a network, sample after sample: each layer's backward pass and update one sweep over its
-// weights ("streaming"), or with the first dense layer in blocks of samples ("blocked"). The updates are the
-// same.
+// Online training of a network, sample after sample, through every layer ("streaming"), or with the first
+// dense layer in blocks of samples ("blocked"). The updates are the same.
 #pragma once
 
 #include <memory>
@@ -28,8 +27,8 @@ class OnlineEngine {
   bool running() const { return running_; }
   bool blocked() const { return blocked_ != nullptr; }
 
-  // Whether the first layer with parameters is dense, and the rule one with a rate for each unit, or a plain
-  // one with a rate for each weight, that does not run along.
+  // Whether the first layer with parameters is dense, and the rule one with a rate for each unit, or SDLM
+  // with one for each weight and neither momentum nor decay; in no case one that runs along.
   static bool can_block(const Network<T>& network, const RuleOptions& options);
   // What `kind` stands for; kAuto takes blocks where they are faster.
   static EngineKind chosen(EngineKind kind, const Network<T>& network, const RuleOptions& options);

@@ -33,7 +33,7 @@ class OnlineConv final : public OnlineLayer<T> {
   bool use(Team& team) override {
     helpers_.use(team, conv_.shape().multiply_adds() >= kShareable);
     split(std::min(Index(helpers_.size()), n_maps()));
-    return helpers_.size() > 1;
+    return parts_.size() > 1;
   }
   void begin() override {}
   void finish() override {}

@@ -1,6 +1,5 @@
 #include <algorithm>
 #include <utility>
-#include <vector>
 
 #include "ebp/online/dense_kernels.h"
 #include "ebp/online/online_layer.h"
@@ -90,9 +89,9 @@ class OnlineDense final : public OnlineLayer<T> {
     if (centred_) centred_->add_to_bias(T(1), sweep_.weights);
     parts_.each(sweep_, [&](const online::Sweep<T>& rows, Index, int part) {
       T *e_part = parts_.below(part, 0, e_below), *c_part = parts_.below(part, 1, c_below);
-      if (rows.n_outputs == 0) {  // more threads than rows: nothing is passed down
-        std::fill_n(e_part, sweep_.n_inputs, T(0));
-        if (c) std::fill_n(c_part, sweep_.n_inputs, T(0));
+      if (rows.n_outputs == 0) {
+        parts_.pass_nothing(e_part);
+        if (c) parts_.pass_nothing(c_part);
         return;
       }
       if (Rule::kRuns && c)
@@ -114,11 +113,11 @@ class OnlineDense final : public OnlineLayer<T> {
   // delta = f' e and hy = f'^2 c: (4) and (54)
   void take_error(const T* e, const T* c) {
     const T* slopes = slope_.data();
-    T *delta = delta_.data(), *hy = hy_.data();
-    for (Index j = 0; j < sweep_.n_outputs; j += simd::kLanes<T>) {
+    online::form_deltas(sweep_.n_outputs, slopes, e, delta_.data());
+    T* hy = hy_.data();
+    for (Index j = 0; c && j < sweep_.n_outputs; j += simd::kLanes<T>) {
       const Pack<T> slope = simd::load(slopes + j);
-      simd::store(delta + j, slope * simd::load(e + j));
-      if (c) simd::store(hy + j, slope * slope * simd::load(c + j));
+      simd::store(hy + j, slope * slope * simd::load(c + j));
     }
   }
 

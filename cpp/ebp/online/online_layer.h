@@ -28,8 +28,8 @@ class OnlineLayer {
  public:
   virtual ~OnlineLayer() = default;
 
-  // The threads to share the work with, until it is called again; they must outlive that. True if they are
-  // called at every sample.
+  // The threads to share the work with in the calls before the next one of it. True if they are called at
+  // every sample.
   virtual bool use(Team&) { return false; }
 
   // Takes factors and curvature of the units from the rule's state as they are now.

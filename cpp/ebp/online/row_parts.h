@@ -36,6 +36,8 @@ class RowParts {
   T* below(int part, Index k, T* sum) {
     return part ? below_[std::size_t(part) - 1].data() + k * width_ : sum;
   }
+  // What a part passes down that has no rows, since there are more threads than these.
+  void pass_nothing(T* below) const { std::fill_n(below, width_, T(0)); }
   // Adds the others' to the sum (i).
   void add_others(Index k, T* sum) const {
     for (const auto& part : below_)

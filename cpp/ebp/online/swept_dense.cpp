@@ -80,15 +80,16 @@ SweptDense<T>::SweptDense(const DenseSize& size, const Sigmoid<T>& sigmoid, T* t
       width_(simd::padded<T>(size.n_outputs)),
       sums_(std::size_t(kSums * width_)),
       steps_(std::size_t(kSamples * width_)),
-      learnt_(steps_.size()),
+      steps_before_(steps_.size()),
       pairs_(std::size_t(kPairs * size.n_inputs)) {}
 
 template <class T>
 void SweptDense<T>::load() {
-  const T* learnt = row_ ? this->inputs() : nullptr;
+  const T* learnt = made_ < row_ ? this->inputs() : nullptr;
+  std::fill_n(steps_.data(), made_ * width_, T(0));
+  std::fill(steps_.begin() + row_ * width_, steps_.end(), T(0));
+  std::swap(steps_, steps_before_);
   this->step_on();
-  std::swap(steps_, learnt_);
-  std::fill(steps_.begin(), steps_.end(), T(0));
   const Index i = sweep_.n_inputs;
   T *x = this->inputs(), *pairs = pairs_.data();
   std::fill(x + rows_ * i, x + kSamples * i, T(0));
@@ -102,7 +103,8 @@ void SweptDense<T>::load() {
 
 template <class T>
 void SweptDense<T>::sweep(const Share& units, const T* learnt) {
-  const Passing<T> passing{sweep_.n_inputs, learnt, learnt_.data(), width_, this->inputs(), pairs_.data()};
+  const Passing<T> passing{sweep_.n_inputs, learnt,         steps_before_.data(),
+                           width_,          this->inputs(), pairs_.data()};
   T *weights = sweep_.weights, *sums_to = sums_.data();
   const T* rates = sweep_.memory.first;
   Sums<T> sums;
@@ -124,14 +126,26 @@ void SweptDense<T>::sweep(const Share& units, const T* learnt) {
   }
 }
 
-// A sweep without samples.
 template <class T>
 void SweptDense<T>::finish() {
-  if (row_ > 0) {
-    this->prepare(0);
-    load();
-  }
-  rows_ = row_ = 0;
+  if (made_ == row_) return;
+  team_->share(sweep_.n_outputs, kLanes<T>, [this](const Share& units, int) { learn(units); });
+  made_ = row_;
+}
+
+template <class T>
+void SweptDense<T>::learn(const Share& units) {
+  const Index i = sweep_.n_inputs;
+  for (Index j = units.begin; j < units.end; ++j)
+    for (Index s = made_; s < row_; ++s) {
+      T* weights = sweep_.weights + j * i;
+      const T *rates = sweep_.memory.first + j * i, *x = this->inputs() + s * i;
+      const T step = steps_[std::size_t(s * width_ + j)];
+      simd::for_lanes<T>(i, [=](Index k, auto lanes) {
+        lanes.store(weights + k,
+                    lanes.load(weights + k) + lanes.load(rates + k) * (step * lanes.load(x + k)));
+      });
+    }
 }
 
 template <class T>

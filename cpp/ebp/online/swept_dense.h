@@ -31,16 +31,18 @@ class SweptDense final : public BlockLayer<T> {
   using BlockLayer<T>::rates_;
   using BlockLayer<T>::rows_;
   using BlockLayer<T>::row_;
+  using BlockLayer<T>::made_;
 
-  // Lets units learn from the block before, whose inputs were `learnt`, if it is not null, and forms their
+  // Lets units learn from the block before, whose inputs are `learnt`, if it is not null, and forms their
   // sums over the present one.
   void sweep(const Share& units, const T* learnt);
+  // Makes the updates of the present block that are still to be made.
+  void learn(const Share& units);
 
-  Index width_;              // of the vectors below
-  AlignedVector<T> sums_;    // (sums, width): totals of the block's samples, then the products of its pairs
-  AlignedVector<T> steps_;   // (B, width): -e d of every sample learnt from, 0 of others
-  AlignedVector<T> learnt_;  // the same of the block before
-  AlignedVector<T> pairs_;   // (pairs, i): products of the inputs of two samples
+  Index width_;            // of the vectors below
+  AlignedVector<T> sums_;  // (sums, width): totals of the block's samples, then the products of its pairs
+  AlignedVector<T> steps_, steps_before_;  // (B, width): -e d of this block's samples and of the last one's
+  AlignedVector<T> pairs_;                 // (pairs, i): products of the inputs of two samples
 };
 
 }  // namespace ebp

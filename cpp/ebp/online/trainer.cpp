@@ -13,10 +13,8 @@ namespace {
 
 // Presentations between two looks at the world: a few milliseconds of work, whatever the network's size, so
 // that an interrupt is served soon and looking costs nothing. `work` is the number of multiply-adds a pass
-// takes. Blocks, which do not go beyond a chunk, are fast, and want more of it.
-Index chunk_size(Index work, bool blocked) {
-  return std::clamp<Index>((blocked ? 256'000'000 : 64'000'000) / work, 1, 16384);
-}
+// takes.
+Index chunk_size(Index work) { return std::clamp<Index>(64'000'000 / work, 1, 16384); }
 
 // Presentations between two copies of good parameters: so many that copying does not count.
 constexpr Index kCheckpoint = 4096;
@@ -24,18 +22,16 @@ constexpr Index kCheckpoint = 4096;
 // Beyond such losses, inputs or rates one step may overflow; learn_one then checks what it did.
 constexpr double kSuspicious = 1e6;
 
-// The sum of the absolute values.
-template <class T>
-T sum_of_sizes(const T* values, Index count) {
-  simd::Pack<T> sizes{};
-  simd::for_lanes<T>(count, [&](Index k, auto lanes) {
-    const simd::Pack<T> pack = lanes.load(values + k);
-    sizes += pack > 0 ? pack : -pack;
-  });
-  return simd::sum<T>(sizes);
-}
-
 }  // namespace
+
+// What is left of a block at the end of a run, however it ends, does not belong to the next one.
+template <class T>
+struct Trainer<T>::EndOfRun {
+  std::unique_ptr<OnlineEngine<T>>& engine;
+  ~EndOfRun() {
+    if (engine) engine->discard();
+  }
+};
 
 template <class T>
 struct Trainer<T>::Run {
@@ -195,10 +191,10 @@ void Trainer<T>::measure_curvature(Run& run) {
   stale_ = true;
 }
 
-// The block of the samples from `start` on, up to `end` or to the first batch, if there are any.
+// The block of the samples from `start` on, up to the first batch, if there are any.
 template <class T>
-void Trainer<T>::prepare_block(Run& run, Index start, Index end) {
-  const Index most = std::min(end - start, engine_->blocks()->block_rows());
+void Trainer<T>::prepare_block(Run& run, Index start) {
+  const Index most = std::min(run.n - start, engine_->blocks()->block_rows());
   const Index update = run.updates + (start - run.done);
   Index rows = 0;
   while (rows < most && run.batch_size(update + rows) == 1) ++rows;
@@ -206,11 +202,11 @@ void Trainer<T>::prepare_block(Run& run, Index start, Index end) {
 }
 
 template <class T>
-void Trainer<T>::load_block(Run& run, Index end) {
+void Trainer<T>::load_block(Run& run) {
   BlockLayer<T>& layer = *engine_->blocks();
-  if (layer.prepared() == 0) prepare_block(run, run.done, end);
+  if (layer.prepared() == 0) prepare_block(run, run.done);
   layer.load();
-  if (layer.works_ahead()) prepare_block(run, run.done + layer.remaining(), end);
+  if (layer.works_ahead()) prepare_block(run, run.done + layer.remaining());
 }
 
 template <class T>
@@ -225,7 +221,7 @@ bool Trainer<T>::present_singly(Run& run, Index end) {
   const Index k = network_.n_outputs();
   for (; run.done < end && run.batch_size() == 1; ++run.done, ++run.updates) {
     const Index sample = run.order[run.done];
-    if (run.blocked && engine_->blocks()->remaining() == 0) load_block(run, end);
+    if (run.blocked && engine_->blocks()->remaining() == 0) load_block(run);
     if (!run.blocked && run.done + 1 < run.n) run.feed.prefetch(run.order[run.done + 1]);
     const T weight = run.samples.weights ? run.samples.weights[sample] : T(1);
     const T *t = run.samples.t + sample * k, *x = run.blocked ? nullptr : run.feed.row(sample);
@@ -317,7 +313,7 @@ bool Trainer<T>::present_some(Run& run, Index end) {
 
 template <class T>
 Outcome Trainer<T>::present_all(Run& run, const Progress& progress) {
-  const Index chunk = chunk_size(run.work(network_), run.blocked);
+  const Index chunk = chunk_size(run.work(network_));
   AlignedVector<T> good(network_.parameters(), network_.parameters() + network_.n_parameters());
   Index checked = 0;
   double sum = 0;
@@ -354,6 +350,7 @@ Outcome Trainer<T>::train(const Samples<T>& samples, const Index* order, Index n
                           EngineKind kind, int n_threads) {
   const blas::Serial serial;
   Team team(n_threads);
+  const EndOfRun end{engine_};  // before that of the team
   const bool blocked = chosen(kind) == EngineKind::kBlocked;
   Run run(network_, samples, order, n, batches, rates, losses, blocked, team, pulse);
   state();
@@ -382,7 +379,7 @@ T Trainer<T>::learn_one(const T* x, const T* t, double largest_loss) {
   const T loss = engine_->assess(x, t, T(1));
   if (!ready || !std::isfinite(loss) || double(loss) > largest_loss) return loss;
   const double rate = state_.learning_rate() / (sdlm ? sdlm->mu : 1.0);
-  const bool suspicious = unbounded_ || !(double(sum_of_sizes(x, network_.n_inputs())) < kSuspicious) ||
+  const bool suspicious = unbounded_ || !(double(simd::sum_of_sizes(x, network_.n_inputs())) < kSuspicious) ||
                           double(loss) > kSuspicious || rate > kSuspicious;
   AlignedVector<T> good;
   if (suspicious) good.assign(network_.parameters(), network_.parameters() + network_.n_parameters());

@@ -80,13 +80,14 @@ class Trainer {
 
  private:
   struct Run;  // one call of train
+  struct EndOfRun;
   void measure_means(Run& run, Index count);
   void measure_curvature(Run& run);
   // Whether h has been measured, if need be from this sample; false if it is not finite.
   bool begin_running(const T* x, const T* t);
   void activate(bool running, bool blocked, Team& team);
-  void prepare_block(Run& run, Index start, Index end);
-  void load_block(Run& run, Index end);
+  void prepare_block(Run& run, Index start);
+  void load_block(Run& run);
   Outcome present_all(Run& run, const Progress& progress);
   bool present_some(Run& run, Index end);
   bool present_singly(Run& run, Index end);
