@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from . import _options
 from ._batch import Search, chosen_solver
+from ._files import Files
 from ._inputs import accepted_dtypes, chunks, normalized
 from ._options import BATCH_SOLVERS, SEARCHES
 from ._preparation import PreparedEstimator, unchanged_on_error
@@ -28,7 +28,7 @@ RESTART_FACTOR = 1 / 4
 STREAM_STATISTICS = 1000  # partial_fit updates the normalisation until it has seen this many samples
 
 
-class OnlineEstimator(PreparedEstimator):
+class OnlineEstimator(Files, PreparedEstimator):
     """Base of the estimators: a network trained one sample at a time."""
 
     _n_counted: int  # samples that partial_fit has taken into the normalisation
@@ -359,18 +359,6 @@ class OnlineEstimator(PreparedEstimator):
             raise AttributeError(f"[{self._name}] call fit first: there is no network yet")
         theta = self.network_.parameters
         return [(name, theta[where].reshape(shape)) for name, where, shape in self.network_.parameter_slices]
-
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the fitted estimator to a model file, to be read by `ebp.load`.
-
-        Parameters
-        ----------
-        path : str or path
-        """
-        from . import model_file
-
-        check_is_fitted(self)
-        model_file.save(self, path)
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "network_")

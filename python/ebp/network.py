@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +11,7 @@ from ebp import _initialization
 from ebp._arrays import checked_axes
 from ebp._checks import check_number
 from ebp._feed_forward import FeedForward
+from ebp._files import Files
 from ebp._online import OnlineResult, OnlineTraining
 from ebp._rbf import initialize_rbf
 from ebp._summary import summary_table
@@ -22,7 +22,7 @@ from ebp.rules import Rule
 __all__ = ["LOSSES", "Network", "OnlineResult"]
 
 
-class Network(FeedForward):
+class Network(FeedForward, Files):
     """A chain of layers with a loss, over one flat parameter vector.
 
     Parameters
@@ -227,12 +227,6 @@ class Network(FeedForward):
     def copy(self) -> Network:
         """An independent network with the same layers and parameters."""
         return _rebuild(self._layers, self._input_shape, self._loss, self.parameters, self._dtype.name)
-
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the network to a file that `ebp.load` reads: a safetensors container, no pickle."""
-        from ebp import model_file
-
-        model_file.save(self, path)
 
     def _in_double(self) -> Network:
         """A copy whose parameters and arithmetic are in double precision."""

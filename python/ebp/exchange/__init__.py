@@ -2,5 +2,6 @@
 
 from ._c import export_c
 from ._onnx import to_onnx
+from ._torch import from_torch, to_torch
 
-__all__ = ["export_c", "to_onnx"]
+__all__ = ["export_c", "from_torch", "to_onnx", "to_torch"]
