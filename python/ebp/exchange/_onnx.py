@@ -76,7 +76,9 @@ class _Graph:
     """Nodes and arrays under construction; values are known by their names."""
 
     def __init__(self, onnx: Any) -> None:
-        self._onnx, self._nodes, self._arrays = onnx, [], []
+        self._onnx = onnx
+        self._nodes: list[Any] = []
+        self._arrays: list[Any] = []
         self._inputs: list[Any] = []
         self._outputs: list[Any] = []
         self._count = 0

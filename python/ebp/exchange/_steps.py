@@ -143,10 +143,11 @@ Step = Affine | Scale | Convolution | Windows | MapScale | Activation | Bumps | 
 def steps(network: Network) -> list[Step]:
     """What the network computes from one sample's flat inputs, one step after the other."""
     parameters: dict[int, dict[str, np.ndarray]] = {}
-    for name, where, shape in network.parameter_slices:
-        layer, part = name.split(".")
-        parameters.setdefault(int(layer), {})[part] = network.parameters[where].reshape(shape)
-    shape, found = network.input_shape, []
+    for name, where, sides in network.parameter_slices:
+        number, part = name.split(".")
+        parameters.setdefault(int(number), {})[part] = network.parameters[where].reshape(sides)
+    found: list[Step] = []
+    shape = network.input_shape
     for k, layer in enumerate(network.layers):
         found.extend(_steps(layer, shape, parameters.get(k, {}), network.dtype))
         shape = layer.output_shape(shape)
@@ -267,8 +268,7 @@ def chain(model: Any) -> Chain:
 
 def _answer(model: Any) -> Step | Probabilities:
     if hasattr(model, "classes_"):
-        return Probabilities(
-            model._loss_name, *map(float, model._targets), model.network_.n_outputs, model.multilabel_
-        )
+        low, high = map(float, model._targets)
+        return Probabilities(model._loss_name, low, high, model.network_.n_outputs, model.multilabel_)
     shift, factor = model._target_map()
     return Scale(-shift * factor, 1 / factor)  # y = output / factor + shift
