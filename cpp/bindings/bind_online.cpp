@@ -146,6 +146,34 @@ class BoundTrainer {
     return result;
   }
 
+  // All that the rule remembers, for copies and files.
+  py::dict memory() {
+    typename RuleState<T>::Memo memo;
+    alone("memory", [&] { memo = trainer_.state().memo(); });
+    const auto array = [](const AlignedVector<T>& values) {
+      return Array<T>(Index(values.size()), values.data());
+    };
+    return py::dict("velocity"_a = array(memo.velocity), "curvature"_a = array(memo.curvature),
+                    "first"_a = array(memo.first), "second"_a = array(memo.second),
+                    "means"_a = array(memo.means), "measured"_a = memo.measured,
+                    "centres_known"_a = memo.centres_known, "learning_rate"_a = memo.learning_rate,
+                    "eta"_a = memo.eta, "first_share"_a = memo.first_share,
+                    "second_share"_a = memo.second_share);
+  }
+
+  void resume(const py::dict& memory) {
+    const auto vector = [&memory](const char* name) {
+      const auto array = memory[name].cast<Array<T>>();
+      return AlignedVector<T>(array.data(), array.data() + array.size());
+    };
+    const auto number = [&memory](const char* name) { return memory[name].cast<double>(); };
+    const typename RuleState<T>::Memo memo{
+        vector("velocity"), vector("curvature"), vector("first"), vector("second"), vector("means"),
+        memory["measured"].cast<bool>(), memory["centres_known"].cast<bool>(), number("learning_rate"),
+        number("eta"), number("first_share"), number("second_share")};
+    alone("resume", [&] { trainer_.resume(memo); });
+  }
+
   Array<T> curvature() {
     Array<T> result(guarded_.network().n_parameters());
     alone("curvature", [&] {
@@ -182,6 +210,8 @@ void bind_trainer(py::module_& m, const char* name) {
       .def("learn_one", &B::learn_one, "x"_a, "t"_a,
            "largest_loss"_a = std::numeric_limits<double>::infinity())
       .def("set_learning_rate", &B::set_learning_rate, "learning_rate"_a)
+      .def("memory", &B::memory)
+      .def("resume", &B::resume, "memory"_a)
       .def_property_readonly("rates", &B::rates)
       .def_property_readonly("curvature", &B::curvature);
 }

@@ -297,6 +297,40 @@ void RuleState<T>::reset() {
 }
 
 template <class T>
+typename RuleState<T>::Memo RuleState<T>::memo() const {
+  AlignedVector<T> means;
+  for (const auto& layer : centred) means.insert(means.end(), layer.mean.begin(), layer.mean.end());
+  return {velocity_, curvature,      first_, second_,      std::move(means), measured, centres_known,
+          learning_rate_, eta_, first_share_, second_share_};
+}
+
+template <class T>
+void RuleState<T>::resume(const Memo& memo) {
+  std::size_t n_means = 0;
+  for (const auto& layer : centred) n_means += layer.mean.size();
+  const bool fits = memo.velocity.size() == velocity_.size() && memo.curvature.size() == curvature.size() &&
+                    memo.first.size() == first_.size() && memo.second.size() == second_.size() &&
+                    memo.means.size() == n_means;
+  require(fits, "resume", "the state must be that of this rule and network", "vectors of other sizes");
+  velocity_ = memo.velocity;
+  curvature = memo.curvature;
+  first_ = memo.first;
+  second_ = memo.second;
+  const T* means = memo.means.data();
+  for (auto& layer : centred) {
+    std::copy_n(means, layer.mean.size(), layer.mean.data());
+    means += layer.mean.size();
+  }
+  measured = memo.measured;
+  centres_known = memo.centres_known;
+  learning_rate_ = memo.learning_rate;
+  eta_ = memo.eta;
+  first_share_ = memo.first_share;
+  second_share_ = memo.second_share;
+  set_constants();
+}
+
+template <class T>
 bool RuleState<T>::finite() const {
   for (const auto* vector : {&velocity_, &curvature, &first_, &second_})
     if (!simd::all_finite(vector->data(), Index(vector->size()))) return false;

@@ -79,6 +79,16 @@ class RuleState {
   void rates(T* rates);
   // Forgets all that has been remembered.
   void reset();
+  // All that is remembered: vectors (p), or empty, and the means of the centred layers, one after the other.
+  struct Memo {
+    AlignedVector<T> velocity, curvature, first, second, means;
+    bool measured, centres_known;
+    double learning_rate, eta, first_share, second_share;
+  };
+  Memo memo() const;
+  // Goes on where another state of the same options and a network of the same layers was. Throws
+  // std::invalid_argument for vectors of other sizes, and remembers then what it did.
+  void resume(const Memo& memo);
   bool finite() const;
 
  private:

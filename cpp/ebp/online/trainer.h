@@ -77,6 +77,11 @@ class Trainer {
 
   // The rule's state, brought up to date.
   RuleState<T>& state();
+  // Goes on where another trainer was; see RuleState::resume.
+  void resume(const typename RuleState<T>::Memo& memo) {
+    state_.resume(memo);
+    stale_ = true;
+  }
 
  private:
   struct Run;  // one call of train

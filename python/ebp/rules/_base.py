@@ -67,6 +67,7 @@ class Rule:
         owner = type(self).__name__
         self._trainer: Any = None
         self._core: Any = None
+        self._memory: dict[str, Any] | None = None  # of a copy or file, for the trainer to come
         self._n_presented = 0
         self._learning_rate = self._checked_rate(learning_rate)
         self.momentum = number(owner, "momentum", momentum, 0, 1)
@@ -132,8 +133,10 @@ class Rule:
                 centring_leak=CENTRING_LEAK if self.center_hidden else 0.0,
                 method=self._method(),
             )
-            self._core = network._core
-            self._trainer = network._trainer_class(self._core, options)
+            trainer = network._trainer_class(network._core, options)
+            if self._memory is not None:
+                trainer.resume(self._memory)
+            self._core, self._trainer, self._memory = network._core, trainer, None
         elif self._core is not network._core:
             raise ValueError(
                 f"[{type(self).__name__}] a rule belongs to the first network it trains; got another one"
@@ -162,7 +165,9 @@ class Rule:
         super().__setattr__(name, value)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_trainer": None, "_core": None, "_n_presented": 0}
+        # A copy goes on with what the rule remembers, on the first network that it trains.
+        memory = self._memory if self._trainer is None else self._trainer.memory()
+        return {**self.__dict__, "_trainer": None, "_core": None, "_memory": memory}
 
     def __repr__(self) -> str:
         names = list(inspect.signature(type(self)).parameters)
