@@ -167,10 +167,17 @@ class BoundTrainer {
       return AlignedVector<T>(array.data(), array.data() + array.size());
     };
     const auto number = [&memory](const char* name) { return memory[name].cast<double>(); };
-    const typename RuleState<T>::Memo memo{
-        vector("velocity"), vector("curvature"), vector("first"), vector("second"), vector("means"),
-        memory["measured"].cast<bool>(), memory["centres_known"].cast<bool>(), number("learning_rate"),
-        number("eta"), number("first_share"), number("second_share")};
+    const typename RuleState<T>::Memo memo{vector("velocity"),
+                                           vector("curvature"),
+                                           vector("first"),
+                                           vector("second"),
+                                           vector("means"),
+                                           memory["measured"].cast<bool>(),
+                                           memory["centres_known"].cast<bool>(),
+                                           number("learning_rate"),
+                                           number("eta"),
+                                           number("first_share"),
+                                           number("second_share")};
     alone("resume", [&] { trainer_.resume(memo); });
   }
 

@@ -363,13 +363,6 @@ class OnlineEstimator(Files, PreparedEstimator):
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "network_")
 
-    def __getstate__(self) -> dict[str, Any]:
-        # A rule holds buffers of the core (momentum, curvature) for `partial_fit`; a copy starts a new one.
-        state = dict(super().__getstate__())
-        if "_rule" in state:
-            state["_rule"] = None
-        return state
-
 
 def _generator(random_state: Any) -> np.random.Generator:
     if isinstance(random_state, np.random.Generator):

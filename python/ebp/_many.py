@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
@@ -149,7 +148,7 @@ def _listed(networks: Any) -> list[Network]:
 
 def _rules(rules: Any, count: int) -> list[Any]:
     if isinstance(rules, Rule):
-        return [copy.copy(rules) for _ in range(count)]
+        return [rules._fresh() for _ in range(count)]
     if not isinstance(rules, (list, tuple)):
         raise TypeError(f"[train_many] rules must be one ebp.rules object or a list of them; got {rules!r}")
     rules = _each("rules", rules, count)

@@ -11,9 +11,18 @@ from typing import Any
 
 import numpy as np
 
+from ._arrays import checked_shape
+from ._feed_forward import output_shapes
+from .rules._base import Rule
+
 # Its constructor takes no part in reading: its attributes say all.
 _STATISTICS = "Moments"
+# What rules have beside the arguments of their constructors.
+_RULE_STATE = ("_memory", "_n_presented")
 _BIT_GENERATORS = ("MT19937", "PCG64", "PCG64DXSM", "Philox", "SFC64")
+# Bytes that an array of texts may take for each of its entries and of their characters: far more than any
+# should, and too little for a file to make much of nothing.
+_MOST_ROOM = 256
 # Attributes that scikit-learn's own machinery hangs on an instance.
 _FOREIGN_ATTRIBUTES = ("_sklearn_output_config", "_metadata_request")
 
@@ -129,6 +138,10 @@ class Decoder:
 
     def _array(self, value: dict[str, Any]) -> np.ndarray:
         dtype = np.dtype(value["dtype"])
+        texts = [item if isinstance(item, str) else "" for item in value["values"]]
+        room = _MOST_ROOM * (len(texts) + sum(map(len, texts)))
+        if dtype.kind not in "OU" or dtype.itemsize * len(texts) > room:
+            raise ValueError(f"{dtype} is too wide for the texts that the file has")
         array = np.empty(len(value["values"]), dtype=dtype)
         array[:] = self.decode(value["values"])
         return array.reshape(value["shape"])
@@ -144,13 +157,16 @@ class Decoder:
     def _network(self, value: dict[str, Any]) -> Any:
         from .network import Network
 
-        return Network(
-            self.decode(value["layers"]),
-            self.decode(value["input_shape"]),
-            loss=self.decode(value["loss"]),
-            weight_init=self.decode(value["theta"]),
-            dtype=value["dtype"],
-        )
+        layers, input_shape = self.decode(value["layers"]), self.decode(value["input_shape"])
+        theta = self.decode(value["theta"])
+        # The layers would make what they need before the network counts its parameters.
+        least = _fewest_parameters(layers, input_shape)
+        if least > len(theta):
+            raise ValueError(
+                f"theta must have the {least} parameters, or more, of the layers; got {len(theta)}"
+            )
+        loss = self.decode(value["loss"])
+        return Network(layers, input_shape, loss=loss, weight_init=theta, dtype=value["dtype"])
 
     def _object(self, value: dict[str, Any]) -> Any:
         kind = value["kind"]
@@ -161,10 +177,22 @@ class Decoder:
         result = object.__new__(cls) if kind == _STATISTICS else cls(**params)
         for name, item in value["state"].items():
             # Nothing that the class defines, such as a method, may be covered by a value from the file.
-            if hasattr(cls, name):
+            if hasattr(cls, name) or (isinstance(result, Rule) and name not in _RULE_STATE):
                 raise ValueError(f"{name} is not a fitted attribute of {kind}")
             setattr(result, name, self.decode(item))
         return result
+
+
+def _fewest_parameters(layers: Any, input_shape: Any) -> int:
+    """A number that the layers surely have, found without making anything."""
+    shape = checked_shape(input_shape)
+    count = 0
+    for layer, inputs in zip(layers, (shape, *output_shapes(layers, shape)), strict=False):
+        if hasattr(layer, "units"):
+            count += layer.units * math.prod(inputs)
+        elif hasattr(layer, "maps") and layer.connections is None:
+            count += layer.maps * inputs[0]
+    return count
 
 
 def classes() -> dict[str, type]:
@@ -172,7 +200,7 @@ def classes() -> dict[str, type]:
     # Imported late: these modules offer save and load as methods and so import this one.
     from sklearn.frozen import FrozenEstimator
 
-    from . import layers, losses, sampling, schedules
+    from . import layers, losses, rules, sampling, schedules
     from ._moments import Moments
     from .classifier import MLPClassifier, NetworkClassifier
     from .network import Network
@@ -191,13 +219,16 @@ def classes() -> dict[str, type]:
         value for value in vars(layers).values() if isinstance(value, type) and value is not layers.Layer
     ]
     kinds += [losses.MAP, losses.Huber, sampling.Emphasize]
+    kinds += [getattr(rules, name) for name in rules.__all__ if name != "Rule"]
     kinds += [getattr(schedules, name) for name in schedules.__all__ if name != "Schedule"]
     return {cls.__name__: cls for cls in (*estimators, *kinds, Network, Moments)}
 
 
 def _state(value: Any) -> dict[str, Any]:
-    """Attributes of an object, without what cannot be kept (rules) or belongs to scikit-learn's machinery."""
+    """Attributes of an object, without what belongs to scikit-learn's machinery."""
     state = value.__getstate__() if hasattr(type(value), "__getstate__") else vars(value)
+    if isinstance(value, Rule):
+        state = {name: state[name] for name in _RULE_STATE}
     return {name: item for name, item in (state or {}).items() if name not in _FOREIGN_ATTRIBUTES}
 
 

@@ -11,14 +11,14 @@ runs nothing, and any safetensors reader opens it without ``ebp``. The header's 
 ``ebp_version``
     the version of the package that wrote the file
 ``kind``
-    ``"Network"``, ``"InputNormalizer"``, ``"MLPClassifier"``, ``"MLPRegressor"``, ``"NetworkClassifier"`` or
-    ``"NetworkRegressor"``
+    ``"Network"``, ``"InputNormalizer"``, ``"MLPClassifier"``, ``"MLPRegressor"``, ``"NetworkClassifier"``,
+    ``"NetworkRegressor"`` or the name of a rule, such as ``"SGD"``
 ``model``
     JSON text that describes the object, see below
 ``notes``
     JSON text of what the caller of `save` gave to be kept beside the object (the columns of a table, say)
 ``sha256``
-    digest of ``model``, ``notes`` and the arrays: a damaged file is found out before it predicts
+    digest of all other entries and of the arrays: a damaged file is found out before it predicts
 
 In ``model``, numbers, texts, booleans, nulls and lists stand for themselves. Everything else is a JSON object
 with a ``kind``:
@@ -36,7 +36,9 @@ with a ``kind``:
 - layers, losses, schedules, ``Emphasize``, ``InputNormalizer``, the estimators and ``FrozenEstimator`` (a
   normaliser that stays as it is): ``params``, what the constructor got, and ``state``, what training added:
   classes, loss curves, statistics, the network;
-- ``Moments``, the running statistics of a normaliser: ``state`` alone.
+- ``Moments``, the running statistics of a normaliser: ``state`` alone;
+- rules: ``params``, and as ``state`` what they remember (velocities, curvature, running averages, the number
+  of presentations), so that training goes on as if it had not been interrupted.
 """
 
 from __future__ import annotations
@@ -52,13 +54,14 @@ import numpy as np
 import safetensors
 import safetensors.numpy
 
+from . import rules
 from ._model_json import Decoder, Encoder, classes
 
 __all__ = ["load", "read_notes", "save"]
 
 FORMAT_VERSION = 1
 
-_KINDS = (
+_MODELS = (
     "InputNormalizer",
     "MLPClassifier",
     "MLPRegressor",
@@ -69,15 +72,16 @@ _KINDS = (
 
 
 def save(obj: Any, path: str | os.PathLike[str], *, notes: dict[str, Any] | None = None) -> None:
-    """Write a network, an estimator or a normaliser to a model file.
+    """Write a network, an estimator, a normaliser or a rule to a model file.
 
     The file appears under its name only when it is complete: a crash leaves the old file, or none.
 
     Parameters
     ----------
-    obj : Network, InputNormalizer or one of the estimators
-        What to keep, fitted or not. Two constructor parameters are not data and come back as their defaults:
-        ``callbacks``, and a ``random_state`` that is a generator instead of a number.
+    obj : Network, InputNormalizer, one of the estimators or of the rules
+        What to keep, fitted or not. A rule's file has what it remembers of the network it has trained: both
+        together, loaded again, train on with the same bits. Two constructor parameters are not data and come
+        back as their defaults: ``callbacks``, and a ``random_state`` that is a generator, not a number.
     path : str or path-like
         Name of the file; an existing file is replaced. The usual suffix is ``.safetensors``.
     notes : dict, optional
@@ -102,8 +106,9 @@ def save(obj: Any, path: str | os.PathLike[str], *, notes: dict[str, Any] | None
     True
     """
     kind = type(obj).__name__
-    if kind not in _KINDS or type(obj) is not classes()[kind]:
-        raise TypeError(f"[save] obj must be one of {', '.join(_KINDS)}; got {kind}")
+    kinds = *_MODELS, *(name for name in rules.__all__ if name != "Rule")
+    if kind not in kinds or type(obj) is not classes()[kind]:
+        raise TypeError(f"[save] obj must be one of {', '.join(kinds)}; got {kind}")
     encoder = Encoder()
     model = json.dumps(encoder.encode(obj, ""), allow_nan=False)
     text = json.dumps(notes if notes is not None else {}, allow_nan=False)
@@ -114,8 +119,8 @@ def save(obj: Any, path: str | os.PathLike[str], *, notes: dict[str, Any] | None
         "kind": kind,
         "model": model,
         "notes": text,
-        "sha256": _digest(model, text, encoder.tensors),
     }
+    metadata["sha256"] = _digest(metadata, encoder.tensors)
     _write_atomically(path, safetensors.numpy.save(encoder.tensors, metadata))
 
 
@@ -123,7 +128,8 @@ def load(path: str | os.PathLike[str]) -> Any:
     """Read what `save` wrote.
 
     The object predicts with the same bits as the one that was saved (on the same machine and instruction-set
-    level) and trains on: ``partial_fit`` continues from its weights.
+    level) and trains on with the same bits: ``partial_fit`` continues from its weights, and with what its
+    rule remembers.
 
     Parameters
     ----------
@@ -132,7 +138,7 @@ def load(path: str | os.PathLike[str]) -> Any:
 
     Returns
     -------
-    Network, InputNormalizer or estimator
+    Network, InputNormalizer, estimator or rule
         As the file says.
 
     Raises
@@ -144,7 +150,7 @@ def load(path: str | os.PathLike[str]) -> Any:
     metadata, tensors = _read(path)
     try:
         obj = Decoder(tensors).decode(json.loads(metadata["model"]))
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except Exception as error:  # whatever the classes say to what a stranger wrote
         raise _bad_file(path, f"the description of the model is not usable ({error})") from error
     if type(obj).__name__ != metadata["kind"]:
         raise _bad_file(path, f"it announces a {metadata['kind']} and holds a {type(obj).__name__}")
@@ -182,10 +188,10 @@ def _version() -> str:
     return str(__version__)
 
 
-def _digest(model: str, notes: str, tensors: dict[str, np.ndarray]) -> str:
+def _digest(metadata: dict[str, str], tensors: dict[str, np.ndarray]) -> str:
     digest = hashlib.sha256()
-    for text in (model, notes):
-        digest.update(text.encode() + b"\0")
+    for key in sorted(metadata.keys() - {"sha256"}):
+        digest.update(f"{key}\0{metadata[key]}\0".encode())
     for name in sorted(tensors):
         array = tensors[name]
         digest.update(f"{name} {array.dtype.name} {array.shape}\0".encode())
@@ -230,7 +236,7 @@ def _read(path: str | os.PathLike[str]) -> tuple[dict[str, str], dict[str, np.nd
     missing = {"kind", "model", "notes", "sha256"} - metadata.keys()
     if missing:
         raise _bad_file(path, f"damaged, without {', '.join(sorted(missing))}")
-    if _digest(metadata["model"], metadata["notes"], tensors) != metadata["sha256"]:
+    if _digest(metadata, tensors) != metadata["sha256"]:
         raise _bad_file(path, "damaged, its content does not match its checksum")
     return metadata, tensors
 

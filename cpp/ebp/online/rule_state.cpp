@@ -300,8 +300,8 @@ template <class T>
 typename RuleState<T>::Memo RuleState<T>::memo() const {
   AlignedVector<T> means;
   for (const auto& layer : centred) means.insert(means.end(), layer.mean.begin(), layer.mean.end());
-  return {velocity_, curvature,      first_, second_,      std::move(means), measured, centres_known,
-          learning_rate_, eta_, first_share_, second_share_};
+  return {velocity_,     curvature,      first_, second_,      std::move(means), measured,
+          centres_known, learning_rate_, eta_,   first_share_, second_share_};
 }
 
 template <class T>

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import numbers
+import os
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -170,6 +171,28 @@ class Rule:
         return {**self.__dict__, "_trainer": None, "_core": None, "_memory": memory}
 
     def __repr__(self) -> str:
-        names = list(inspect.signature(type(self)).parameters)
-        settings = [f"{self.learning_rate!r}", *(f"{name}={getattr(self, name)!r}" for name in names[1:])]
+        rate, *others = self._settings().items()
+        settings = [repr(rate[1]), *(f"{name}={value!r}" for name, value in others)]
         return f"{type(self).__name__}({', '.join(settings)})"
+
+    def _settings(self) -> dict[str, Any]:
+        """What the constructor takes, the rate first."""
+        return {name: getattr(self, name) for name in inspect.signature(type(self)).parameters}
+
+    def _fresh(self) -> Rule:
+        """A rule of the same settings that has not trained anything."""
+        return type(self)(**self._settings())
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write a model file with the settings and all that the rule remembers, which `ebp.load` reads.
+
+        A loaded rule goes on on the first network that it trains, which must have the layers of the one it
+        has left.
+
+        Parameters
+        ----------
+        path : str or path
+        """
+        from ebp import model_file
+
+        model_file.save(self, path)
