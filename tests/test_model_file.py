@@ -213,7 +213,7 @@ class Subclass(ebp.MLPClassifier):
     pass
 
 
-@pytest.mark.parametrize("obj", [None, {}, np.zeros(3), ebp.rules.SGD(0.1), Subclass(), ebp.layers.Dense(3)])
+@pytest.mark.parametrize("obj", [None, {}, np.zeros(3), Subclass(), ebp.layers.Dense(3)])
 def test_only_known_objects_are_saved(path, obj):
     with pytest.raises(TypeError, match=r"\[save\] obj must be one of .*; got "):
         model_file.save(obj, path)
@@ -266,7 +266,7 @@ def edit(path, **changes):
     fix = changes.pop("sha256", None)
     metadata.update(changes)
     if fix:
-        metadata["sha256"] = model_file._digest(metadata["model"], metadata["notes"], tensors)
+        metadata["sha256"] = model_file._digest(metadata, tensors)
     path.write_bytes(safetensors.numpy.save(tensors, {k: v for k, v in metadata.items() if v is not None}))
 
 
@@ -313,16 +313,11 @@ def test_every_flipped_byte_is_found_out(saved, rng):
         damaged = bytearray(content)
         damaged[k] ^= 1
         saved.write_bytes(damaged)
-        try:
-            ebp.load(saved)
-        except ValueError:
-            continue
-        # Only the version of the writer may change unseen: it decides nothing.
-        assert b"ebp_version" in content[max(0, k - 30) : k + 30]
+        refused(saved, ".")
 
 
 def test_a_newer_format(saved):
-    edit(saved, format_version="2", ebp_version="9.1")
+    edit(saved, format_version="2", ebp_version="9.1", sha256=True)
     refused(saved, "written by ebp 9.1 in format 2, this version of ebp reads formats up to 1")
 
 
@@ -334,7 +329,9 @@ def test_a_newer_format(saved):
         ({"format_version": None}, "its format_version is ''"),
         ({"model": None}, "without model"),
         ({"notes": "{} "}, "does not match its checksum"),
-        ({"kind": "MLPClassifier"}, "announces a MLPClassifier and holds a Network"),
+        ({"kind": "MLPClassifier"}, "does not match its checksum"),
+        ({"kind": "MLPClassifier", "sha256": True}, "announces a MLPClassifier and holds a Network"),
+        ({"ebp_version": "0.0"}, "does not match its checksum"),
         ({"model": "{", "sha256": True}, "not usable"),
         ({"model": "[]", "sha256": True}, "announces a Network and holds a list"),
         ({"model": '{"kind": "os.system"}', "sha256": True}, "unknown kind os.system"),

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 
 from ._arrays import checked_shape
-from ._feed_forward import output_shapes
 from .rules._base import Rule
 
 # Its constructor takes no part in reading: its attributes say all.
@@ -159,12 +158,7 @@ class Decoder:
 
         layers, input_shape = self.decode(value["layers"]), self.decode(value["input_shape"])
         theta = self.decode(value["theta"])
-        # The layers would make what they need before the network counts its parameters.
-        least = _fewest_parameters(layers, input_shape)
-        if least > len(theta):
-            raise ValueError(
-                f"theta must have the {least} parameters, or more, of the layers; got {len(theta)}"
-            )
+        _check_size(layers, input_shape, len(theta))
         loss = self.decode(value["loss"])
         return Network(layers, input_shape, loss=loss, weight_init=theta, dtype=value["dtype"])
 
@@ -183,16 +177,18 @@ class Decoder:
         return result
 
 
-def _fewest_parameters(layers: Any, input_shape: Any) -> int:
-    """A number that the layers surely have, found without making anything."""
+def _check_size(layers: Any, input_shape: Any, n_parameters: int) -> None:
+    """Refuse layers that surely have more parameters, before they make anything of that size."""
     shape = checked_shape(input_shape)
     count = 0
-    for layer, inputs in zip(layers, (shape, *output_shapes(layers, shape)), strict=False):
+    for layer in layers:
         if hasattr(layer, "units"):
-            count += layer.units * math.prod(inputs)
+            count += layer.units * math.prod(shape)
         elif hasattr(layer, "maps") and layer.connections is None:
-            count += layer.maps * inputs[0]
-    return count
+            count += layer.maps * shape[0]
+        if count > n_parameters:
+            raise ValueError(f"layers have at least {count} parameters; got {n_parameters}")
+        shape = layer.output_shape(shape)
 
 
 def classes() -> dict[str, type]:
