@@ -1,6 +1,10 @@
+#include <pybind11/stl.h>
+
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "bindings/arrays.h"
@@ -29,11 +33,13 @@ void copy_into(const py::object& from, Matrix& to, const char* function, const c
   std::copy_n(array.data(), to.size(), to.data());
 }
 
-// fun(x) -> (value, gradient), hess(x) -> (n, n), hessp(x, v) -> (n,); the last two may be None.
+// fun(x) -> (value, gradient), hess(x) -> (n, n), hessp(x, v) -> (n,); the last two may be None. With
+// `rounding`, that of a loss which is of second order in errors of this relative size.
 class CallableObjective : public Objective {
  public:
-  CallableObjective(Index n, const py::object& fun, const py::object& hess, const py::object& hessp)
-      : n_(n), fun_(fun), hess_(hess), hessp_(hessp) {}
+  CallableObjective(Index n, const py::object& fun, const py::object& hess, const py::object& hessp,
+                    std::optional<double> rounding)
+      : n_(n), fun_(fun), hess_(hess), hessp_(hessp), rounding_(rounding) {}
 
   Index size() const override { return n_; }
   bool has_hessian() const override { return !hess_.is_none(); }
@@ -42,8 +48,15 @@ class CallableObjective : public Objective {
     return with_python([&] {
       const auto result = fun_(array_of(x)).cast<py::tuple>();
       copy_into(result[1], gradient, "minimize", "the gradient");
-      return result[0].cast<double>();
+      const double value = result[0].cast<double>();
+      if (!first_value_) first_value_ = std::abs(value);
+      return value;
     });
+  }
+
+  double rounding(double value) const override {
+    if (!rounding_) return Objective::rounding(value);
+    return *rounding_ * std::sqrt(std::abs(value) * std::max(std::abs(value), first_value_.value_or(0)));
   }
 
   void hessian(const Vector& x, Matrix& h) override {
@@ -57,6 +70,7 @@ class CallableObjective : public Objective {
  private:
   Index n_;
   const py::object &fun_, &hess_, &hessp_;
+  std::optional<double> rounding_, first_value_;
 };
 
 // fun(x) -> (m,), jac(x) -> (m, n), or with products an object that has matvec, rmatvec and column_norms.
@@ -114,10 +128,10 @@ py::dict bound_minimize(const py::object& fun, const Array<double>& x0, const st
                         const py::object& hess, const py::object& hessp, const py::object& callback,
                         double gradient_tolerance, double step_tolerance, double decrease_tolerance,
                         Index max_iter, double c1, double c2, Index max_line_search, const std::string& beta,
-                        Index memory, bool initial_scaling) {
+                        Index memory, bool initial_scaling, std::optional<double> rounding) {
   const DescentOptions options = descent_options(gradient_tolerance, step_tolerance, decrease_tolerance,
                                                  max_iter, c1, c2, max_line_search);
-  CallableObjective objective(x0.size(), fun, hess, hessp);
+  CallableObjective objective(x0.size(), fun, hess, hessp, rounding);
   const Vector start = vector_of(x0);
   std::unique_ptr<Direction> direction;
   DescentResult result;
@@ -172,7 +186,8 @@ py::dict bound_least_squares(const py::object& fun, const Array<double>& x0, Ind
 void bind_optimize(py::module_& m) {
   m.def("minimize", &bound_minimize, "fun"_a, py::arg("x0").noconvert(), py::kw_only(), "method"_a, "hess"_a,
         "hessp"_a, "callback"_a, "gradient_tolerance"_a, "step_tolerance"_a, "decrease_tolerance"_a,
-        "max_iter"_a, "c1"_a, "c2"_a, "max_line_search"_a, "beta"_a, "memory"_a, "initial_scaling"_a);
+        "max_iter"_a, "c1"_a, "c2"_a, "max_line_search"_a, "beta"_a, "memory"_a, "initial_scaling"_a,
+        "rounding"_a = py::none());
   m.def("least_squares", &bound_least_squares, "fun"_a, py::arg("x0").noconvert(), "m"_a, "jac"_a,
         py::kw_only(), "method"_a, "solver"_a, "callback"_a, "gradient_tolerance"_a, "step_tolerance"_a,
         "decrease_tolerance"_a, "max_iter"_a, "damping"_a, "products"_a);

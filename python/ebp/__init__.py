@@ -3,6 +3,7 @@
 from ebp import (
     curvature,
     datasets,
+    distributed,
     evaluation,
     exchange,
     layers,
@@ -39,6 +40,7 @@ __all__ = [
     "curvature",
     "datasets",
     "diagnose",
+    "distributed",
     "evaluation",
     "exchange",
     "layers",

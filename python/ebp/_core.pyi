@@ -413,6 +413,22 @@ def loss_and_gradient(
     weights: _Array | None,
     n_threads: int,
 ) -> tuple[float, _Array]: ...
+def fit_summed_squares(
+    x0: NDArray[np.float64],
+    n_parts: int,
+    norms: Callable[..., object],
+    linearize: Callable[..., object],
+    *,
+    total_weight: float,
+    method: str,
+    callback: Callable[..., object] | None,
+    gradient_tolerance: float,
+    step_tolerance: float,
+    decrease_tolerance: float,
+    max_iter: int,
+    damping: float | None,
+    smallest_eigenvalue: float,
+) -> dict[str, object]: ...
 def minimize(
     fun: Callable[..., object],
     x0: NDArray[np.float64],
@@ -431,6 +447,7 @@ def minimize(
     beta: str,
     memory: int,
     initial_scaling: bool,
+    rounding: float | None = None,
 ) -> dict[str, object]: ...
 def least_squares(
     fun: Callable[..., object],

@@ -64,7 +64,8 @@ def fit(
         Starts from its parameters and ends at the best ones, also if an exception or Ctrl-C ends the fit.
         Other threads may use it meanwhile: its parameters change at callbacks and at the end only.
     X : array-like of shape (n, n_inputs) or (n, \\*input_shape)
-        A C-contiguous array of the network's dtype is used without a copy.
+        A C-contiguous array of the network's dtype is used without a copy. Dask arrays, `X` and `T`, are
+        fitted where they are: see `ebp.distributed.fit`.
     T : array-like of shape (n, n_outputs), or (n,) for one output
         Targets.
     method : {"lm", "gauss_newton", "newton", "cg", "bfgs", "lbfgs"}
@@ -124,6 +125,67 @@ def fit(
     >>> bool(result.fun < 1e-5), bool(result.fun == net.loss(X, T))
     (True, True)
     """
+    if hasattr(X, "__dask_graph__"):
+        from ebp import distributed
+
+        return distributed.fit(
+            net,
+            X,
+            T,
+            method,
+            tol=tol,
+            max_iter=max_iter,
+            callback=callback,
+            weight_decay=weight_decay,
+            sample_weight=sample_weight,
+            n_threads=n_threads,
+            options=options,
+        )
+    settings = checked_settings(net, method, tol, max_iter, callback, weight_decay, n_threads, options)
+    data = _data(net, X, T, sample_weight)
+    search: Any = _core.fit_least_squares if method in LEAST_SQUARES else _core.fit_minimize
+    theta = net.parameters.copy()
+    try:
+        summary = search(
+            net._core,
+            theta,
+            *data,
+            method=method,
+            callback=shown(net, stopper_of(callback, "fit")),
+            weight_decay=float(weight_decay),
+            n_threads=min(int(n_threads), len(data[0])),
+            max_iter=int(max_iter),
+            **settings,
+        )
+    finally:
+        net.parameters[:] = theta
+    return finished(summary, net)
+
+
+def finished(summary: dict[str, Any], net: Network) -> OptimizeResult:
+    """The result of a search that has left its best point in the network."""
+    result = OptimizeResult(summary, x=net.parameters.astype(np.float64))
+    if result.stop == "non_finite" and not result.nit:
+        what = "gradient" if np.isfinite(result.fun) else "loss"
+        raise ValueError(f"[fit] the {what} at the start must be finite; got {result.fun}")
+    return result
+
+
+def checked_settings(
+    net: Any,
+    method: Any,
+    tol: Any,
+    max_iter: Any,
+    callback: Any,
+    weight_decay: Any,
+    n_threads: Any,
+    options: Any,
+    factorised: bool = False,
+) -> dict[str, Any]:
+    """The options of the method with their defaults; all arguments but the data are checked.
+
+    `factorised` says that sums of squares are to be had with JᵀJ only.
+    """
     check_choice("fit", "method", method, METHODS)
     if not isinstance(net, Network):
         raise TypeError(f"[fit] net must be an ebp.Network; got {net!r}")
@@ -138,33 +200,12 @@ def fit(
         check_callable("fit", "callback", callback)
     check_number("fit", "weight_decay", weight_decay, 0)
     check_number("fit", "n_threads", n_threads, 1, integer=True)
-    settings = _settings(net, method, tol, max_iter, options)
-    data = _data(net, X, T, sample_weight)
-    search: Any = _core.fit_least_squares if method in LEAST_SQUARES else _core.fit_minimize
-    theta = net.parameters.copy()
-    try:
-        summary = search(
-            net._core,
-            theta,
-            *data,
-            method=method,
-            callback=_shown(net, stopper_of(callback, "fit")),
-            weight_decay=float(weight_decay),
-            n_threads=min(int(n_threads), len(data[0])),
-            max_iter=int(max_iter),
-            **settings,
-        )
-    finally:
-        net.parameters[:] = theta
-    result = OptimizeResult(summary, x=theta.astype(np.float64))
-    if result.stop == "non_finite" and not result.nit:
-        what = "gradient" if np.isfinite(result.fun) else "loss"
-        raise ValueError(f"[fit] the {what} at the start must be finite; got {result.fun}")
-    return result
+    return _settings(net, method, tol, max_iter, options, factorised and method in LEAST_SQUARES)
 
 
-def _settings(net: Network, method: str, tol: Any, max_iter: Any, options: Any) -> dict[str, Any]:
-    """The options of the method, checked, with their defaults."""
+def _settings(
+    net: Network, method: str, tol: Any, max_iter: Any, options: Any, factorised: bool
+) -> dict[str, Any]:
     eps = float(np.finfo(net.dtype).eps)
     if method in LEAST_SQUARES:
         check_number("fit", "tol", tol, 0)
@@ -184,7 +225,10 @@ def _settings(net: Network, method: str, tol: Any, max_iter: Any, options: Any) 
     settings = {**hidden, **chosen_settings("fit", method, defaults, options)}
     settings.setdefault("gradient_tolerance", tol)
     if "solver" in defaults:
-        check_choice("fit", "solver", settings["solver"], ("auto", "cholesky", "cg"))
+        choices = ("auto", "cholesky") if factorised else ("auto", "cholesky", "cg")
+        check_choice("fit", "solver", settings["solver"], choices)
+    if factorised:
+        settings["solver"] = "cholesky"
     check_settings("fit", tol, max_iter, settings)
     settings["solver"] = check_matrices("fit", net.n_parameters, method, settings["solver"])
     if method == "lm" and settings["damping"] is None and settings["solver"] == "cg":
@@ -215,7 +259,7 @@ def _data(
     return rows, targets, checked_mean_weights(sample_weight, len(rows), net.dtype, "fit")
 
 
-def _shown(net: Network, stopper: Callable[..., bool] | None) -> Callable[..., bool] | None:
+def shown(net: Network, stopper: Callable[..., bool] | None) -> Callable[..., bool] | None:
     """`stopper`, called when `net` has the parameters of the iteration."""
     if stopper is None:
         return None

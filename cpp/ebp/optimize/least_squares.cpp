@@ -30,7 +30,7 @@ bool LinearModel::move(const Vector& x, const Vector& r) {
   result_.residuals = r;
   problem_.linearize(result_.x);
   ++result_.counts.jacobians;
-  problem_.transposed_product(result_.residuals, result_.gradient);
+  problem_.gradient(result_.residuals, result_.gradient);
   problem_.column_norms(norms_);
   result_.optimality = result_.gradient.lpNorm<Eigen::Infinity>();
   if (!norms_.allFinite() || !result_.gradient.allFinite()) return false;

@@ -46,6 +46,8 @@ class LeastSquares {
   virtual void linearize(const Vector& x);
   virtual void product(const Vector& v, Vector& jv);              // J v (m)
   virtual void transposed_product(const Vector& u, Vector& jtu);  // J' u (n)
+  // J'r (n) for the residuals r (m) at that point; from transposed_product() unless overridden
+  virtual void gradient(const Vector& r, Vector& g) { transposed_product(r, g); }
   // |J v|^2, from product() unless overridden
   virtual double squared_product(const Vector& v);
   // J'J (n, n), the lower triangle at least, for the Cholesky solver; unless overridden, from the dense

@@ -14,7 +14,7 @@ from ebp._checks import check_choice, check_number
 from ebp._initialization import generator
 from ebp.curvature._iterations import lanczos, power_method
 from ebp.curvature._online import falling_leak, online_eigenvalue
-from ebp.curvature._samples import MEMORY_LIMIT, METHODS, Samples
+from ebp.curvature._samples import MEMORY_LIMIT, METHODS, samples_of
 from ebp.network import Network
 
 _MAX_ITER = {"power": 1000, "lanczos": 300}
@@ -125,7 +125,7 @@ def principal_eigenvalue(
     (1.0, 1.0)
     """
     function = "principal_eigenvalue"
-    samples = Samples(function, net, X, T, sample_weight, n_threads)
+    samples = samples_of(function, net, X, T, sample_weight, n_threads)
     check_choice(function, "method", method, ("power", "lanczos", "online"))
     check_choice(function, "hessian", hessian, METHODS)
     check_number(function, "tol", tol, 0)
@@ -138,7 +138,7 @@ def principal_eigenvalue(
             raise ValueError(f"[{function}] hessian must be 'exact' for method='online'; got {hessian!r}")
         check_number(function, "n_presentations", n_presentations, 1, integer=True)
         check_number(function, "alpha", alpha, 0, open_low=True)
-        rows = _order(function, order, len(samples.X), int(n_presentations), rng)
+        rows = _order(function, order, len(samples), int(n_presentations), rng)
         gammas = _leaks(function, gamma, int(n_presentations))
         pair, presented = online_eigenvalue(samples, rows, gammas, float(alpha), start)
         _check_finite(function, pair.history)
@@ -150,7 +150,7 @@ def principal_eigenvalue(
         pair = iterate(
             lambda v: samples.product(products, v), start.astype(net.dtype), float(tol), int(limit), function
         )
-        presented = pair.n_products * len(samples.X)
+        presented = pair.n_products * len(samples)
     rate = 1 / pair.eigenvalue if pair.eigenvalue > 0 else np.inf
     return PrincipalEigenvalue(pair.eigenvalue, pair.eigenvector, rate, pair.history, presented)
 
@@ -218,7 +218,7 @@ def spectrum(
     True
     """
     function = "spectrum"
-    samples = Samples(function, net, X, T, sample_weight, n_threads)
+    samples = samples_of(function, net, X, T, sample_weight, n_threads)
     check_choice(function, "method", method, METHODS)
     p = net.n_parameters
     if k is not None:

@@ -7,10 +7,9 @@ from typing import Any
 import numpy as np
 from scipy.sparse.linalg import LinearOperator
 
-from ebp import _core
 from ebp._arrays import as_vector
 from ebp._checks import check_choice
-from ebp.curvature._samples import MEMORY_LIMIT, METHODS, Samples
+from ebp.curvature._samples import MEMORY_LIMIT, METHODS, samples_of
 from ebp.network import Network
 
 _DIAGONALS = ("backprop", "gauss_newton", "exact")
@@ -66,7 +65,7 @@ def hessian(
     array([[5., 1.],
            [1., 3.]])
     """
-    samples = Samples("hessian", net, X, T, sample_weight, n_threads)
+    samples = samples_of("hessian", net, X, T, sample_weight, n_threads)
     check_choice("hessian", "method", method, METHODS)
     samples.check_memory(method, memory_limit)
     return samples.matrix(method)
@@ -113,9 +112,9 @@ def hessian_diagonal(
     >>> bool(np.allclose(h, np.diag(ebp.curvature.hessian(net, X, T))))
     True
     """
-    samples = Samples("hessian_diagonal", net, X, T, sample_weight, n_threads)
+    samples = samples_of("hessian_diagonal", net, X, T, sample_weight, n_threads)
     check_choice("hessian_diagonal", "method", method, _DIAGONALS)
-    return samples.mean(_core.hessian_diagonal(*samples.arguments, method, samples.n_threads))
+    return samples.mean(samples.diagonal_sum(method))
 
 
 def hessian_vector_product(
@@ -164,7 +163,7 @@ def hessian_vector_product(
     True
     """
     function = "hessian_vector_product"
-    samples = Samples(function, net, X, T, sample_weight, n_threads)
+    samples = samples_of(function, net, X, T, sample_weight, n_threads)
     check_choice(function, "method", method, METHODS)
     vector = as_vector(v, net.n_parameters, net.dtype, function, "v")
     return samples.product(samples.products(method), vector)
@@ -211,6 +210,6 @@ def hessian_operator(
     >>> bool(np.isclose(smallest[0], ebp.curvature.spectrum(net, X, T)[0]))
     True
     """
-    samples = Samples("hessian_operator", net, X, T, sample_weight, n_threads)
+    samples = samples_of("hessian_operator", net, X, T, sample_weight, n_threads)
     check_choice("hessian_operator", "method", method, METHODS)
     return samples.operator(method)

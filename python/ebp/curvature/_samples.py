@@ -58,6 +58,9 @@ class Samples:
         sums /= self.total
         return sums
 
+    def __len__(self) -> int:
+        return len(self.X)
+
     def products(self, method: str) -> Products:
         if method == "finite_difference":
             return _Differences(self)
@@ -79,12 +82,19 @@ class Samples:
     def matrix(self, method: str) -> np.ndarray:
         """The dense matrix, symmetric."""
         if method != "finite_difference":
-            return self.mean(_core.hessian(*self.arguments, method, self.n_threads))
+            return self.mean(self.hessian_sum(method))
         products = self.products(method)
         columns = np.empty((self.net.n_parameters,) * 2, self.net.dtype)
         for column, unit in zip(columns, np.eye(len(columns), dtype=self.net.dtype), strict=True):
             column[:] = self.product(products, unit)
         return (columns + columns.T) / 2
+
+    def hessian_sum(self, method: str) -> np.ndarray:
+        """Of "exact" or "gauss_newton" Hessians."""
+        return _core.hessian(*self.arguments, method, self.n_threads)
+
+    def diagonal_sum(self, method: str) -> np.ndarray:
+        return _core.hessian_diagonal(*self.arguments, method, self.n_threads)
 
     def check_memory(self, method: str, limit: float) -> None:
         """Refuse a dense matrix that would be too large."""
@@ -99,6 +109,15 @@ class Samples:
                 "hessian_diagonal for its diagonal, spectrum(k=...) or principal_eigenvalue for its largest "
                 f"eigenvalues; got {needed / 2**30:.3g} GiB"
             )
+
+
+def samples_of(function: str, net: Network, X: Any, T: Any, sample_weight: Any, n_threads: Any) -> Samples:
+    """The samples, on this machine or in the partitions of dask arrays."""
+    if hasattr(X, "__dask_graph__"):
+        from ebp.distributed import Partitions
+
+        return Partitions(function, net, X, T, sample_weight, n_threads)
+    return Samples(function, net, X, T, sample_weight, n_threads)
 
 
 class _Differences:
