@@ -158,33 +158,49 @@ inline T sum(Pack<T> pack) {
   return fold<T, 1>(pack, all)[0];
 }
 
-// One step of the transposed sum: of every 2 kBlock lanes, the first half from a and the second from b, each
-// lane the sum of two that are kBlock apart.
-template <class T, int kBlock, int... i>
+// One step of the transposed sum. Packs are groups of kGroup lanes, and these are units of kUnit lanes: the
+// first half of each group of the result holds sums of two neighbouring units of a's group, the second of
+// b's. Instructions exist for such choices within 16 bytes and of 16 bytes.
+template <class T, int kUnit, int kGroup, int... i>
 inline Pack<T> merge(Pack<T> a, Pack<T> b, std::integer_sequence<int, i...>) {
-  constexpr int n = int(kLanes<T>), group = 2 * kBlock;
-  const auto low = __builtin_shufflevector(
-      a, b, (i / group * group + i % group % kBlock + (i % group < kBlock ? 0 : n))...);
-  const auto high = __builtin_shufflevector(
-      a, b, (i / group * group + i % group % kBlock + kBlock + (i % group < kBlock ? 0 : n))...);
-  return low + high;
+  constexpr int n = int(kLanes<T>);
+  constexpr auto even = [](int lane) {
+    const int in_group = lane % kGroup, in_half = in_group % (kGroup / 2);
+    const int from = lane - in_group + in_half / kUnit * 2 * kUnit + in_half % kUnit;
+    return in_group < kGroup / 2 ? from : n + from;
+  };
+  return __builtin_shufflevector(a, b, even(i)...) + __builtin_shufflevector(a, b, (even(i) + kUnit)...);
 }
 
-// Lane r of the result is the sum of packs[r], for all kLanes packs at once; packs is overwritten.
-template <class T>
-inline __attribute__((always_inline)) Pack<T> sums(Pack<T> (&packs)[kLanes<T>]) {
-  constexpr int n = int(kLanes<T>);
+// Lane r of the result is the sum of packs[r]. Fewer sums than lanes, a power of two, are repeated. The packs
+// are overwritten.
+template <class T, int kCount>
+inline __attribute__((always_inline)) Pack<T> sums(Pack<T> (&packs)[kCount]) {
+  constexpr int n = int(kLanes<T>), unit = 16 / int(sizeof(T));
   constexpr std::make_integer_sequence<int, n> all;
-  const auto halve = [&]<int kBlock>() __attribute__((always_inline)) {
+  const auto halve = [&]<int kUnit, int kGroup, int kNow>() __attribute__((always_inline)) {
 #pragma GCC unroll 16
-    for (int r = 0; r < n / (2 * kBlock); ++r)
-      packs[r] = merge<T, kBlock>(packs[2 * r], packs[2 * r + 1], all);
+    for (int r = 0; r < (kNow + 1) / 2; ++r)
+      packs[r] = merge<T, kUnit, kGroup>(packs[2 * r], packs[std::min(2 * r + 1, kNow - 1)], all);
   };
-  halve.template operator()<1>();
-  if constexpr (n > 2) halve.template operator()<2>();
-  if constexpr (n > 4) halve.template operator()<4>();
-  if constexpr (n > 8) halve.template operator()<8>();
+  const auto left = [](int levels) constexpr { return std::max(kCount >> levels, 1); };
+  halve.template operator()<1, unit, kCount>();
+  if constexpr (unit > 2) halve.template operator()<1, unit, left(1)>();
+  constexpr int kWithin = unit > 2 ? 2 : 1;
+  if constexpr (n > unit) halve.template operator()<unit, n, left(kWithin)>();
+  if constexpr (n > 2 * unit) halve.template operator()<unit, n, left(kWithin + 1)>();
   return packs[0];
+}
+
+// The lanes of a before `first`, and those of b from there on.
+template <class T, int... i>
+inline Pack<T> from_lane(Index first, Pack<T> a, Pack<T> b, std::integer_sequence<int, i...>) {
+  constexpr IntegerPack<T> lanes{i...};
+  return lanes < typename PackOf<T>::integer(first) ? a : b;
+}
+template <class T>
+inline Pack<T> from_lane(Index first, Pack<T> a, Pack<T> b) {
+  return from_lane<T>(first, a, b, std::make_integer_sequence<int, int(kLanes<T>)>{});
 }
 
 // Whether every value is finite: a sum of products with 0 is 0 unless something was not. Without an early
@@ -212,50 +228,49 @@ template <class T>
 struct ExpConstants;
 template <>
 struct ExpConstants<float> {
-  static constexpr int kMantissa = 23, kBias = 127, kTerms = 8;
+  static constexpr int kMantissa = 23, kBias = 127, kTerms = 7;
   static constexpr float kRounder = 12582912.0f;  // 1.5 * 2^23
   static constexpr float kLn2High = 0.693359375f, kLn2Low = -2.12194440e-4f;
   static constexpr float kSmallest = -87.0f;  // e^x is normal above
 };
 template <>
 struct ExpConstants<double> {
-  static constexpr int kMantissa = 52, kBias = 1023, kTerms = 14;
+  static constexpr int kMantissa = 52, kBias = 1023, kTerms = 13;
   static constexpr double kRounder = 6755399441055744.0;  // 1.5 * 2^52
   static constexpr double kLn2High = 0.693147180369123816490, kLn2Low = 1.90821492927058770002e-10;
   static constexpr double kSmallest = -708.0;
 };
 
-// 2^k and e^r - 1 for x = k ln 2 + r in [kSmallest, 0], so that e^x = scale (e^r - 1) + scale.
+// What x times log2(e) gives, rounded to an integer k: k itself, and 2^k.
 template <class T>
-struct ReducedExp {
-  Pack<T> scale, em1;
+struct Exponent {
+  Pack<T> k, scale;
+
+  // `shifted` is the product plus kRounder, whose last bits the integer is.
+  explicit Exponent(Pack<T> shifted) : k(shifted - ExpConstants<T>::kRounder) {
+    using C = ExpConstants<T>;
+    IntegerPack<T> bits, rounder;
+    const Pack<T> rounders = broadcast(C::kRounder);
+    std::memcpy(&bits, &shifted, sizeof bits);
+    std::memcpy(&rounder, &rounders, sizeof rounder);
+    bits = (bits - rounder + C::kBias) << C::kMantissa;
+    std::memcpy(&scale, &bits, sizeof bits);
+  }
 };
 
+// e^r - 1 for |r| <= ln 2 / 2, by the Taylor series of (e^r - 1 - r) / r^2: the interval is short enough. Two
+// terms a step, because the chain of dependent operations is what takes the time.
 template <class T>
-inline ReducedExp<T> reduced_exp(Pack<T> x) {
-  using C = ExpConstants<T>;
-  const Pack<T> shifted = x * T(1.44269504088896340736) + C::kRounder;
-  const Pack<T> k = shifted - C::kRounder;
-  const Pack<T> r = (x - k * C::kLn2High) - k * C::kLn2Low;
-  // (e^r - 1 - r) / r^2 by its Taylor series: the interval is short enough. Two terms a step, because the
-  // chain of dependent operations is what takes the time.
+inline __attribute__((always_inline)) Pack<T> short_expm1(Pack<T> r) {
+  constexpr int kTerms = ExpConstants<T>::kTerms;
   T factorial = 1;
-  std::array<T, C::kTerms + 1> inverse{};
-  for (int i = 2; i <= C::kTerms; ++i) inverse[std::size_t(i)] = T(1) / (factorial *= T(i));
+  std::array<T, kTerms + 1> inverse{};
+  for (int i = 2; i <= kTerms; ++i) inverse[std::size_t(i)] = T(1) / (factorial *= T(i));
   const Pack<T> square = r * r;
-  Pack<T> series = broadcast(inverse[C::kTerms]);
-  for (int i = C::kTerms - 2; i >= 2; i -= 2)
+  Pack<T> series = inverse[kTerms] * r + inverse[kTerms - 1];
+  for (int i = kTerms - 3; i >= 2; i -= 2)
     series = series * square + (inverse[std::size_t(i + 1)] * r + inverse[std::size_t(i)]);
-  IntegerPack<T> bits;
-  std::memcpy(&bits, &shifted, sizeof bits);
-  IntegerPack<T> rounder;
-  const Pack<T> rounders = broadcast(C::kRounder);
-  std::memcpy(&rounder, &rounders, sizeof rounder);
-  bits = (bits - rounder + C::kBias) << C::kMantissa;
-  ReducedExp<T> result;
-  std::memcpy(&result.scale, &bits, sizeof bits);
-  result.em1 = series * square + r;
-  return result;
+  return series * square + r;
 }
 
 // The sign bit of every lane, and the rest.
@@ -309,23 +324,30 @@ inline Pack<T> sqrt(Pack<T> x) {
 #endif
 }
 
+inline constexpr double kLog2E = 1.44269504088896340736;
+
 // tanh(x) = -e / (e + 2) with e = exp(-2|x|) - 1; relative error of a few units in the last place everywhere.
 template <class T>
-inline Pack<T> tanh(Pack<T> x) {
+inline __attribute__((always_inline)) Pack<T> tanh(Pack<T> x) {
+  using C = ExpConstants<T>;
   const IntegerPack<T> sign = sign_bits<T>(x);
   // Beyond 20, tanh is 1 in both precisions; the bound also keeps the exponential in range.
   const Pack<T> bounded = at_most<T>(flip<T>(x, sign), T(20));
-  const auto [scale, em1] = reduced_exp<T>(T(-2) * bounded);
-  const Pack<T> e = scale * em1 + (scale - T(1));
-  return flip<T>(-e, sign) / (e + T(2));
+  const Exponent<T> exponent(bounded * T(-2 * kLog2E) + C::kRounder);
+  // Where k ln 2 needs more digits than T has, 2^k is too small for them to matter.
+  const Pack<T> em1 = short_expm1<T>(T(-2) * bounded - exponent.k * (C::kLn2High + C::kLn2Low));
+  const Pack<T> minus_e = (T(1) - exponent.scale) - exponent.scale * em1;
+  return flip<T>(minus_e, sign) / (exponent.scale * em1 + (exponent.scale + T(1)));
 }
 
 // 1 / (1 + exp(-x)), computed from exp(-|x|) so that neither tail loses its relative precision.
 template <class T>
 inline Pack<T> logistic(Pack<T> x) {
-  const Pack<T> bounded = at_most<T>(flip<T>(x, sign_bits<T>(x)), -ExpConstants<T>::kSmallest);
-  const auto [scale, em1] = reduced_exp<T>(-bounded);
-  const Pack<T> e = scale * em1 + scale;
+  using C = ExpConstants<T>;
+  const Pack<T> bounded = at_most<T>(flip<T>(x, sign_bits<T>(x)), -C::kSmallest);
+  const Exponent<T> exponent(bounded * T(-kLog2E) + C::kRounder);
+  const Pack<T> r = (-bounded - exponent.k * C::kLn2High) - exponent.k * C::kLn2Low;
+  const Pack<T> e = exponent.scale * short_expm1<T>(r) + exponent.scale;
   const Pack<T> upper = T(1) / (T(1) + e);
   return x < T(0) ? e * upper : upper;
 }

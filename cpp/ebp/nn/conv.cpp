@@ -47,7 +47,7 @@ struct Conv2D<T>::Buffers {
   }
   // y = or += the outputs, without bias.
   void product(const T* kernels, bool add, T* y) {
-    plan.product(plan.all_outputs(), kernels, columns.data(), totals.data());
+    plan.product(kernels, columns.data(), totals.data());
     const Index units = plan.shape().n_positions();
     const T* from = totals.data();
     for (Index o = 0; o < plan.shape().maps_out; ++o, from += plan.totals_step(), y += units)
@@ -61,7 +61,7 @@ struct Conv2D<T>::Buffers {
   }
   // gx = or += what reaches the inputs through the kernels of theta.
   void transposed_product(const T* theta, bool add, T* gx) {
-    plan.transposed_product(plan.all_inputs(), theta, deltas.data(), frame.data());
+    plan.transposed_product(theta, deltas.data(), frame.data());
     plan.fold_frame(frame.data(), add, gx);
   }
 };
@@ -130,7 +130,7 @@ void Conv2D<T>::backpropagate(Index n, const T* theta, const T* x, const T* gy, 
     buffers.take_gradients(gy);
     if (gtheta) {
       buffers.take_inputs(x, squared);
-      plan_.correlate(plan_.all_outputs(), buffers.deltas.data(), buffers.columns.data(), true, gtheta);
+      plan_.correlate(buffers.deltas.data(), buffers.columns.data(), true, gtheta);
       accumulate_bias(gy, gtheta);
     }
     if (gx) buffers.transposed_product(theta, false, gx + row * this->n_inputs());
@@ -172,7 +172,7 @@ void Conv2D<T>::backward_tangent(Index n, const T* theta, const T* dtheta, const
     if (weights_turn) {
       buffers.take_inputs(dx + row * this->n_inputs(), false);
       // the bias's input is constant, so its tangent is 0
-      plan_.correlate(plan_.all_outputs(), buffers.deltas.data(), buffers.columns.data(), true, dgtheta);
+      plan_.correlate(buffers.deltas.data(), buffers.columns.data(), true, dgtheta);
     }
     if (inputs_turn) buffers.transposed_product(dtheta, true, dgx + row * this->n_inputs());
   }

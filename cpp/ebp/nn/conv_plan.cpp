@@ -110,7 +110,6 @@ void ConvPlan<T>::plan_correlations(const std::vector<std::vector<Index>>& targe
   for (Index first = 0; first < shape_.maps_in; first += maps_at_once) {
     Correlation correlation;
     for (Index o : targets[std::size_t(first)]) {
-      correlation.maps.push_back(o);
       correlation.deltas_at.push_back(o * deltas_step() + margin_);
       correlation.gradient_at.push_back(kernel_at_[std::size_t(o * shape_.maps_in + first)]);
     }
@@ -183,42 +182,31 @@ const T* ConvPlan<T>::table(const T* theta, T* buffer) const {
 }
 
 template <class T>
-void ConvPlan<T>::product(const Share& outputs, const T* table, const T* columns, T* totals) const {
+void ConvPlan<T>::product(const T* table, const T* columns, T* totals) const {
   for (const Product& p : products_) {
-    const Index first = std::max(p.first, outputs.begin), last = std::min(p.first + p.count, outputs.end);
-    if (first >= last) continue;
     const std::pair<Index, Index> all(0, Index(p.table_at.size()));
     conv::weighted_sums(
-        last - first, shape_.n_positions(), [all](Index, Index) { return all; }, table + first * n_terms(),
-        n_terms(), {p.table_at.data(), p.columns_at.data()}, columns, totals + first * totals_step(),
+        p.count, shape_.n_positions(), [all](Index, Index) { return all; }, table + p.first * n_terms(),
+        n_terms(), {p.table_at.data(), p.columns_at.data()}, columns, totals + p.first * totals_step(),
         totals_step());
   }
 }
 
 template <class T>
-void ConvPlan<T>::correlate(const Share& outputs, const T* deltas, const T* columns, bool add,
-                            T* gradient) const {
-  for (const Correlation& c : correlations_) {
-    const auto bound = [&](Index map) {
-      return std::lower_bound(c.maps.begin(), c.maps.end(), map) - c.maps.begin();
-    };
-    const Index first = bound(outputs.begin), last = bound(outputs.end);
-    conv::correlate<T>(last - first, shape_.n_positions(), Index(c.columns_at.size()),
-                       {deltas, c.deltas_at.data() + first, columns, c.columns_at.data()},
-                       {gradient, c.gradient_at.data() + first, add});
-  }
+void ConvPlan<T>::correlate(const T* deltas, const T* columns, bool add, T* gradient) const {
+  for (const Correlation& c : correlations_)
+    conv::correlate<T>(Index(c.deltas_at.size()), shape_.n_positions(), Index(c.columns_at.size()),
+                       {deltas, c.deltas_at.data(), columns, c.columns_at.data()},
+                       {gradient, c.gradient_at.data(), add});
 }
 
 // Rows of the kernel that lie wholly beside the outputs, for the positions of one tile, are left out.
 template <class T>
-void ConvPlan<T>::transposed_product(const Share& inputs, const T* theta, const T* deltas, T* frame) const {
+void ConvPlan<T>::transposed_product(const T* theta, const T* deltas, T* frame) const {
   const Index n = phase_rows() * shape_.out_width, step = simd::padded<T>(n);
   Scratch<T> columns(shape_.kernel_width * step);
-  const Index start = inputs.begin * frame_step();
-  const Index end = inputs.end == shape_.maps_in ? frame_size() : inputs.end * frame_step();
-  std::fill(frame + start, frame + end, T(0));
+  std::fill_n(frame, frame_size(), T(0));
   for (const Transposed& rows : transposed_) {
-    if (rows.map < inputs.begin || rows.map >= inputs.end) continue;
     const Index n_terms = Index(rows.kernel_at.size());
     const auto range = [&](Index p, Index end) {
       const Index first = p / shape_.out_width - (shape_.out_height - 1), last = (end - 1) / shape_.out_width;

@@ -3,7 +3,6 @@
 
 #include <vector>
 
-#include "ebp/base/parallel.h"
 #include "ebp/base/simd.h"
 #include "ebp/nn/conv_shape.h"
 
@@ -39,14 +38,11 @@ class ConvPlan {
   // The table of the kernels in theta; `buffer` (table_size) is used unless theta is the table.
   const T* table(const T* theta, T* buffer) const;
 
-  // The sums, for some of the maps that they make. Threads may make different ones at the same time.
-  Share all_inputs() const { return {shape_.maps_in, 0, 1}; }
-  Share all_outputs() const { return {shape_.maps_out, 0, 1}; }
-  void product(const Share& outputs, const T* table, const T* columns, T* totals) const;
-  // gradient (kernels of these maps) = or += the sums over connections.
-  void correlate(const Share& outputs, const T* deltas, const T* columns, bool add, T* gradient) const;
+  void product(const T* table, const T* columns, T* totals) const;
+  // gradient (kernels) = or += the sums over connections.
+  void correlate(const T* deltas, const T* columns, bool add, T* gradient) const;
   // frame = what reaches the frame through the kernels of theta.
-  void transposed_product(const Share& inputs, const T* theta, const T* deltas, T* frame) const;
+  void transposed_product(const T* theta, const T* deltas, T* frame) const;
 
   // gx = or += what lies on the image; where the image continues at its opposite edge, the sum.
   void fold_frame(const T* frame, bool add, T* gx) const;
@@ -69,9 +65,8 @@ class ConvPlan {
     Index first, count;
     std::vector<Index> table_at, columns_at;
   };
-  struct Correlation {  // output maps, in order, whose gradients have the same stretches of columns under
-                        // them
-    std::vector<Index> maps, deltas_at, gradient_at, columns_at;
+  struct Correlation {  // output maps whose gradients have the same stretches of columns under them
+    std::vector<Index> deltas_at, gradient_at, columns_at;
   };
   struct Transposed {  // rows of one remainder modulo the stride of one input map
     Index map, phase;

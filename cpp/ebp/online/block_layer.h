@@ -46,7 +46,7 @@ class BlockLayer : public OnlineLayer<T> {
   Index remaining() const { return rows_ - row_; }
 
   bool use(Team& team) override {
-    team_ = &team;
+    team_ = sweep_.n_inputs * sweep_.n_outputs >= kShareable ? &team : &alone_;
     return false;
   }
   void publish() override {}
@@ -88,7 +88,7 @@ class BlockLayer : public OnlineLayer<T> {
   Index block_rows_;
   Sigmoid<T> sigmoid_;
   RuleState<T>& state_;
-  Team* team_ = nullptr;
+  Team* team_ = &alone_;
   online::Sweep<T> sweep_;    // with the present sample's deltas
   AlignedVector<T> rates_;    // (B): epsilon of every sample learnt from
   AlignedVector<T> factors_;  // (o) of epsilon, where a unit's weights share one rate
@@ -97,6 +97,7 @@ class BlockLayer : public OnlineLayer<T> {
   Index made_ = 0;            // those of them that the weights have learnt from
 
  private:
+  Team alone_;                              // for layers too small to be shared
   AlignedVector<T> inputs_, inputs_ahead_;  // (B, i)
   Index rows_ahead_ = 0;
 };

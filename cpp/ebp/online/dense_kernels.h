@@ -26,6 +26,7 @@ struct Sweep {
   const T* hy;            // (o) d2E/dy2, null unless h runs along
   const T* unit_factors;  // (o) of epsilon, where a unit's weights share one rate
   Constants<T> constants;
+  const T* unit_steps = nullptr;  // (o) epsilon unit_factors delta, for rows of UnitRate
 
   Index bias_start() const { return n_outputs * n_inputs; }
   const T* bias() const { return has_bias ? weights + bias_start() : nullptr; }
@@ -40,6 +41,7 @@ struct Sweep {
     part.delta += share.begin;
     if (hy) part.hy += share.begin;
     part.unit_factors += share.begin;
+    if (unit_steps) part.unit_steps += share.begin;
     return part;
   }
 };
@@ -71,17 +73,16 @@ void form_deltas(Index o, const T* slopes, const T* e, T* deltas) {
 
 // The rules of a sweep: change() gives what is taken from the weights w of row j whose inputs are x, and
 // bias_change() what is taken from biases. Sweeps of plain rules are worth instances of their own, since
-// loads and loops take much of their time. kRuns: the curvature may run along.
+// loads and loops take much of their time. kRuns: the curvature may run along. kOneRate: a unit has one rate.
 
 // rate (delta x + decay w), one rate a unit
 template <class T, bool kDecay>
 struct UnitRate {
-  static constexpr bool kPlain = true, kRuns = true;
+  static constexpr bool kPlain = true, kRuns = true, kOneRate = true;
   T step, shrink;
 
   UnitRate(const Sweep<T>& s, Index j)
-      : step(s.constants.epsilon * s.unit_factors[j] * s.delta[j]),
-        shrink(s.constants.epsilon * s.unit_factors[j] * s.constants.decay) {}
+      : step(s.unit_steps[j]), shrink(s.constants.epsilon * s.unit_factors[j] * s.constants.decay) {}
 
   template <class Lanes>
   Pack<T> change(Pack<T> w, Pack<T> x, Index, Lanes) const {
@@ -96,7 +97,7 @@ struct UnitRate {
 // Whatever the method makes of the gradient delta x + decay w
 template <class T, class Method, bool kDecay>
 struct WeightRate {
-  static constexpr bool kPlain = std::is_same_v<Method, FixedRate<T>>, kRuns = false;
+  static constexpr bool kPlain = std::is_same_v<Method, FixedRate<T>>, kRuns = false, kOneRate = false;
   Method method;
   T delta, decay;
 
@@ -121,7 +122,7 @@ struct WeightRate {
 // One rate a weight, with h and so the rate following (62) and (61) at every sample.
 template <class T>
 struct RunningRate {
-  static constexpr bool kPlain = false, kRuns = true;
+  static constexpr bool kPlain = false, kRuns = true, kOneRate = false;
   T* h;
   T delta, decay, keep, gain, epsilon, mu;
 
@@ -256,26 +257,44 @@ inline constexpr int kRows = 4;
 inline constexpr int kShortRows = 8;
 inline constexpr Index kShort = 128;
 
+// Totals of kCount rows from j on, at lanes 0 to kCount - 1, kGroup rows at a time.
+template <int kCount, int kGroup, class Update, class T>
+inline __attribute__((always_inline)) Pack<T> totals(const Sweep<T>& s, Index j, const T* last, const T* x) {
+  constexpr int kTogether = std::min(kCount, kGroup);
+  Pack<T> sums[kCount];
+#pragma GCC unroll 16
+  for (int r = 0; r < kCount; r += kTogether) product_rows<kTogether, Update>(s, j + r, last, x, sums + r);
+  return simd::sums<T, kCount>(sums);
+}
+
+// The same, apart: where too much is inlined, compilers leave sums in memory.
+template <int kCount, int kGroup, class Update, class T>
+__attribute__((noinline)) Pack<T> totals_apart(const Sweep<T>& s, Index j, const T* last, const T* x) {
+  return totals<kCount, kGroup, Update>(s, j, last, x);
+}
+
+// The same for the last rows of a layer, fewer than a pack has lanes: for those that the number's binary
+// digits from kCount on stand for. Sums of fewer rows than lanes repeat, so that each digit's are at their
+// place.
+template <int kCount, int kGroup, class Update, class T>
+inline __attribute__((always_inline)) Pack<T> last_totals(const Sweep<T>& s, Index j, const T* last,
+                                                          const T* x) {
+  const Index rest = s.n_outputs - j, before = rest / (2 * kCount) * (2 * kCount);
+  Pack<T> above{};
+  if constexpr (2 * kCount < simd::kLanes<T>) above = last_totals<2 * kCount, kGroup, Update>(s, j, last, x);
+  if (!(rest & kCount)) return above;
+  return simd::from_lane<T>(before, above, totals_apart<kCount, kGroup, Update>(s, j + before, last, x));
+}
+
 template <int kWanted, class Update, class T, class Emit>
 inline __attribute__((always_inline)) void products_of_rows(const Sweep<T>& s, const T* last, const T* x,
                                                             Emit&& emit) {
   constexpr int kLanes = int(simd::kLanes<T>), kGroup = std::min(kWanted, kLanes);
-  Pack<T> sums[kLanes];
   Index j = 0;
-  for (; j + kLanes <= s.n_outputs; j += kLanes) {
-#pragma GCC unroll 16
-    for (int r = 0; r < kLanes; r += kGroup) product_rows<kGroup, Update>(s, j + r, last, x, sums + r);
-    emit(j, simd::sums<T>(sums), simd::AllLanes<T>{});
-  }
-  const Index rest = s.n_outputs - j;
-  if (rest == 0) return;
-  for (Index r = 0; r < kLanes; ++r) sums[r] = Pack<T>{};
-  Index r = 0;
-  for (; r + kGroup <= rest; r += kGroup) product_rows<kGroup, Update>(s, j + r, last, x, sums + r);
-  if constexpr (Update::kPlain)
-    for (; r + 2 <= rest; r += 2) product_rows<2, Update>(s, j + r, last, x, sums + r);
-  for (; r < rest; ++r) product_rows<1, Update>(s, j + r, last, x, sums + r);
-  emit(j, simd::sums<T>(sums), simd::FirstLanes<T>{rest});
+  for (; j + kLanes <= s.n_outputs; j += kLanes)
+    emit(j, totals<kLanes, kGroup, Update>(s, j, last, x), simd::AllLanes<T>{});
+  if (j < s.n_outputs)
+    emit(j, last_totals<1, kGroup, Update>(s, j, last, x), simd::FirstLanes<T>{s.n_outputs - j});
 }
 
 // Calls emit(j, totals, lanes) with kLanes (or the last few) rows' totals of W x at a time, after updating W

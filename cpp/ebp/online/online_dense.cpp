@@ -25,10 +25,11 @@ class OnlineDense final : public OnlineLayer<T> {
         units_run_(running && state.options.unit_rates()),
         immediate_(std::holds_alternative<MurataOptions>(state.options.method)) {
     const std::size_t outputs = std::size_t(simd::padded<T>(size.n_outputs));
-    for (auto* vector : {&output_, &slope_, &delta_, &hy_, &unit_factors_, &unit_curvature_})
+    for (auto* vector : {&output_, &slope_, &delta_, &hy_, &unit_factors_, &unit_steps_, &unit_curvature_})
       vector->resize(outputs);
-    sweep_ = {size.n_inputs, size.n_outputs, theta + start,        state.memory().from(start), size.bias,
-              delta_.data(), hy_.data(),     unit_factors_.data(), state.constants()};
+    sweep_ = {size.n_inputs,     size.n_outputs,    theta + start, state.memory().from(start),
+              size.bias,         delta_.data(),     hy_.data(),    unit_factors_.data(),
+              state.constants(), unit_steps_.data()};
   }
 
   bool use(Team& team) override { return parts_.use(team, sweep_, 2); }
@@ -81,6 +82,7 @@ class OnlineDense final : public OnlineLayer<T> {
     take_constants();
     seen_ = centred_ ? centred_input() : x_;
     if (units_run_) refresh_unit_factors();
+    if (Rule::kOneRate) form_steps();
     if (!e_below) {
       pending_ = x_;
       if (immediate_) finish();
@@ -121,6 +123,13 @@ class OnlineDense final : public OnlineLayer<T> {
     }
   }
 
+  void form_steps() {
+    const T *factors = unit_factors_.data(), *deltas = delta_.data();
+    for (Index j = 0; j < sweep_.n_outputs; j += simd::kLanes<T>)
+      simd::store(unit_steps_.data() + j,
+                  sweep_.constants.epsilon * simd::load(factors + j) * simd::load(deltas + j));
+  }
+
   // x - m
   const T* centred_input() {
     const T *x = x_, *mean = centred_->mean.data();
@@ -159,7 +168,7 @@ class OnlineDense final : public OnlineLayer<T> {
   RuleState<T>& state_;
   RowParts<T> parts_;
   online::Sweep<T> sweep_;
-  AlignedVector<T> output_, slope_, delta_, hy_, unit_factors_, unit_curvature_;
+  AlignedVector<T> output_, slope_, delta_, hy_, unit_factors_, unit_steps_, unit_curvature_;
   Centred<T>* centred_;  // null unless the layer's inputs are centred
   AlignedVector<T> centred_input_;
   const T* x_ = nullptr;        // input of the present sample

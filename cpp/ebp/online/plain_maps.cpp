@@ -26,7 +26,7 @@ class PlainMaps final : public OnlineMaps<T> {
   void forward(const T* x, T* outputs) override {
     plan_.fill_frame(x, frame_.data());
     plan_.fill_columns(frame_.data(), columns_.data());
-    plan_.product(plan_.all_outputs(), plan_.table(kernels_, table_.data()), columns_.data(), totals_.data());
+    plan_.product(plan_.table(kernels_, table_.data()), columns_.data(), totals_.data());
     online::activate_maps(n_maps(), n_positions(), sigmoid_, biases_, totals_.data(), plan_.totals_step(),
                           outputs, slopes_.data());
   }
@@ -35,12 +35,12 @@ class PlainMaps final : public OnlineMaps<T> {
     T* deltas = deltas_.data() + plan_.deltas_start();
     online::deltas_of_maps(n_maps(), n_positions(), slopes_.data(), plan_.totals_step(), e, deltas,
                            plan_.deltas_step());
-    plan_.correlate(plan_.all_outputs(), deltas_.data(), columns_.data(), false, this->gradient_.data());
+    plan_.correlate(deltas_.data(), columns_.data(), false, this->gradient_.data());
     for (Index o = 0; biases_ && o < n_maps(); ++o)
       this->bias_gradient_[std::size_t(o)] =
           online::sum_of_deltas(n_positions(), deltas + o * plan_.deltas_step());
     if (!e_below) return;
-    plan_.transposed_product(plan_.all_inputs(), kernels_, deltas_.data(), frame_.data());
+    plan_.transposed_product(kernels_, deltas_.data(), frame_.data());
     plan_.fold_frame(frame_.data(), false, e_below);
   }
 

@@ -53,7 +53,7 @@ class PooledMaps final : public OnlineMaps<T> {
   void forward(const T* x, T* outputs) override {
     plan_.fill_frame(x, frame_.data());
     plan_.fill_columns(frame_.data(), columns_.data());
-    plan_.product(plan_.all_outputs(), plan_.table(kernels_, table_.data()), columns_.data(), totals_.data());
+    plan_.product(plan_.table(kernels_, table_.data()), columns_.data(), totals_.data());
     choose_winners();
     online::activate_maps(shape_.maps_out, n_windows_, sigmoid_, biases_, values_.data(), step_size_, outputs,
                           slopes_.data());
