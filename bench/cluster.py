@@ -1,16 +1,17 @@
-"""How the cost of a fit over dask partitions falls with the number of workers: measured here, modelled beyond.
+"""How the cost of a fit over dask partitions falls with the workers: measured here, modelled beyond.
 
     python bench/cluster.py                           # one and two worker processes
     python bench/cluster.py --workers 1,2 --repeats 7 --out cluster.png --json cluster.json
 
 A network of 16-30-1 tanh units is fitted to --samples rows in --partitions partitions, by Levenberg-Marquardt
 (J'J of every partition, 1 MB each, comes back) and by L-BFGS (gradients, 4 KB). Every number of workers runs
-the same iterations on the same data, kept in the workers' memory; rounds take turns, one thread a worker. The
-parameters in the end are the same bits whatever the number of workers, which is checked.
+the same iterations on the same data, kept in the workers' memory; rounds take turns, one thread a
+worker. The parameters in the end are the same bits whatever the number of workers, which is checked.
 
-The model of an iteration with w workers is t(w) = ceil(P / w) c + P s + l: P partitions, c seconds of work for
-one, s seconds of the scheduler for one task, and l for everything else. c is measured within the tasks, s and l
-by fits to tasks that do nothing. Beyond the workers at hand it says what to expect if each has a core.
+The model of an iteration with w workers is t(w) = ceil(P / w) c + P s + l: P partitions, c seconds of work
+for one, s seconds of the scheduler for one, and l for everything else. c is measured on one partition without
+workers, s and l by fits to partitions of one row. Beyond the workers at hand it says what to expect if each
+has a core of its own.
 """
 
 from __future__ import annotations
@@ -110,7 +111,7 @@ def measure(options) -> dict:
         try:
             for w in options.workers:
                 cluster = LocalCluster(
-                    n_workers=w, threads_per_worker=1, processes=True, dashboard_address=None
+                    n_workers=w, threads_per_worker=1, processes=True, dashboard_address=":0"
                 )
                 clusters[w] = cluster, Client(cluster, set_as_default=False)
             data = {}
@@ -143,8 +144,8 @@ def text(found: dict) -> str:
         "# Fits over dask partitions",
         machine.describe(found["machine"]),
         "",
-        f"{'-'.join(map(str, WIDTHS))}, float64, {found['samples']:,} samples in {count} partitions; milliseconds "
-        "of an iteration, and the speed over that of one worker: median of rounds (lowest-highest).",
+        f"{'-'.join(map(str, WIDTHS))}, float64, {found['samples']:,} samples in {count} partitions; "
+        "milliseconds an iteration, and the speed over one worker's: median of rounds (lowest-highest).",
     ]
     for method, one in found["methods"].items():
         seconds = {int(w): values for w, values in one["seconds"].items()}

@@ -1,4 +1,4 @@
-"""Networks on dask arrays: the same sums in parts, and averaged online training, against one array in memory."""
+"""Networks on dask arrays, against one array in memory: the same sums in parts, and averaged training."""
 
 import copy
 
@@ -37,9 +37,7 @@ def data(rng):
 
 def parts(array):
     """The array in partitions of rows, one of them empty, and of columns too."""
-    blocks = [part for part in np.split(array, np.cumsum(CHUNKS)[:-1])]
-    whole = da.concatenate([da.from_array(block, chunks=-1) for block in blocks])
-    return whole.rechunk({1: 1}) if array.ndim == 2 else whole
+    return da.from_array(array, chunks=(CHUNKS, *[1] * (array.ndim - 1)))
 
 
 def close(got, expected, tolerance=1e-12):
@@ -94,7 +92,8 @@ METHODS = ["lm", "gauss_newton", "newton", "cg", "bfgs", "lbfgs"]
 def test_fits_end_where_those_on_one_array_do(data, method, weighted):
     X, T, weights = data
     one, other = network(), network()
-    settings = {"tol": 1e-9, "max_iter": 15, "weight_decay": 1e-3}
+    # Newton's way through where H is indefinite magnifies rounding tenfold in a few iterations.
+    settings = {"tol": 1e-9, "max_iter": 3 if method == "newton" else 15, "weight_decay": 1e-3}
     expected = ebp.optimize.fit(one, X, T, method, sample_weight=weights if weighted else None, **settings)
     found = distributed.fit(
         other, parts(X), parts(T), method, sample_weight=parts(weights) if weighted else None, **settings
@@ -141,8 +140,10 @@ def test_images(rng):
     one = ebp.Network(layers, (1, 6, 6), dtype="float64", random_state=1)
     other = one.copy()
     X, T = rng.normal(size=(40, 1, 6, 6)), rng.normal(size=40)
-    ebp.optimize.fit(one, X, T, "lm", max_iter=3)
-    distributed.fit(other, da.from_array(X, chunks=(9, 1, 3, 3)), da.from_array(T, chunks=11), max_iter=3)
+    settings = {"max_iter": 3, "weight_decay": 0.01}  # more parameters than targets
+    ebp.optimize.fit(one, X, T, "lm", **settings)
+    split = da.from_array(X, chunks=(9, 1, 3, 3)), da.from_array(T, chunks=11)
+    distributed.fit(other, *split, "lm", **settings)
     close(other.parameters, one.parameters, 1e-10)
 
 
@@ -235,7 +236,7 @@ def test_arguments_that_do_not_fit(data):
         (ValueError, "T must have as many rows as X, 70; got 69", (parts(X), parts(T)[:-1]), {}),
         (
             ValueError,
-            "solver must be one of auto, cholesky; got 'cg'",
+            "solver must be one of 'auto', 'cholesky'; got 'cg'",
             (parts(X), parts(T)),
             {"options": {"solver": "cg"}},
         ),
@@ -252,7 +253,7 @@ def test_arguments_that_do_not_fit(data):
     for kind, message, arrays, kwargs in cases:
         with pytest.raises(kind, match=r"\[fit\] .*" + message):
             distributed.fit(net, *arrays, **kwargs)
-    with pytest.raises(ValueError, match=r"method must be one of lanczos, power; got 'online'"):
+    with pytest.raises(ValueError, match=r"method must be one of 'lanczos', 'power'; got 'online'"):
         distributed.principal_eigenvalue(net, parts(X), parts(T), "online")
     with pytest.raises(ValueError, match="method='online' takes samples one by one"):
         curvature.principal_eigenvalue(net, parts(X), parts(T), "online")
@@ -296,6 +297,7 @@ def averaged(net, samples, weights, rule, n_models, every, n_epochs, seed):
         shares = [order[k::n_models] for k in range(n_models)]
         for start in range(0, len(shares[0]), every):
             models, seen = [], []
+            rules = copy.deepcopy(rules)  # which go on on other networks
             for share, rule_of_model in zip(shares, rules, strict=True):
                 model, count = net.copy(), 0.0
                 for part in share[start : start + every]:
@@ -365,10 +367,10 @@ def test_arguments_of_online_training(data):
     X, T, _ = data
     cases = [
         (TypeError, "rule must be an ebp.rules object", {"rule": "sgd"}),
-        (ValueError, "n_models must be .*5", {"n_models": 6}),
+        (ValueError, "n_models must be an integer in", {"n_models": 6}),
         (ValueError, "n_epochs", {"n_epochs": -1}),
         (ValueError, "average_every", {"average_every": 0}),
-        (ValueError, "order must be one of shuffle, sequential", {"order": "interleave"}),
+        (ValueError, "order must be one of 'shuffle', 'sequential'", {"order": "interleave"}),
     ]
     for kind, message, kwargs in cases:
         with pytest.raises(kind, match=r"\[distributed.train_online\] " + message):

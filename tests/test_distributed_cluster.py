@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 
 import ebp
 import joblib
@@ -15,23 +16,29 @@ pytest.importorskip("distributed", reason="dask.distributed is not installed")
 da = pytest.importorskip("dask.array", reason="dask is not installed")
 
 N = 400
+SETTINGS = {"max_iter": 8, "weight_decay": 1e-3}
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def client():
     from distributed import Client, LocalCluster
 
-    with (
-        LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None) as cluster,
-        Client(cluster) as client,
-    ):
-        yield client
+    # Workers start as multiprocessing's children, which would run pytest's own script first.
+    main = sys.modules["__main__"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(main, "__spec__", None)
+        patch.delattr(main, "__file__", raising=False)
+        with (
+            LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as cluster,
+            Client(cluster) as client,
+        ):
+            yield client
 
 
 @pytest.fixture
 def data(rng):
     X = rng.normal(size=(N, 3))
-    return X, np.tanh(X @ rng.normal(size=(3, 2)))
+    return X, np.stack([np.sin(2 * X.sum(axis=1)), X[:, 0] * X[:, 1]], axis=1)
 
 
 def parts(array):
@@ -55,8 +62,8 @@ def test_the_same_as_on_one_machine(client, data):
     X, T = data
     for method in ("lm", "lbfgs"):
         one, other = network(), network()
-        ebp.optimize.fit(one, X, T, method, max_iter=12)
-        distributed.fit(other, parts(X), parts(T), method, max_iter=12)
+        ebp.optimize.fit(one, X, T, method, **SETTINGS)
+        distributed.fit(other, parts(X), parts(T), method, **SETTINGS)
         close(other.parameters, one.parameters)
     expected = ebp.curvature.principal_eigenvalue(one, X, T, "lanczos")
     found = distributed.principal_eigenvalue(one, parts(X), parts(T))
@@ -64,22 +71,24 @@ def test_the_same_as_on_one_machine(client, data):
 
 
 def test_a_killed_worker_loses_no_result(client, data):
+    client.wait_for_workers(2)
     X, T = data
     one, other, killed = network(), network(), []
-    ebp.optimize.fit(one, X, T, "lm", max_iter=8)
+    ebp.optimize.fit(one, X, T, "lm", **SETTINGS)
 
     def kill(_):
         if not killed:
             killed.append(next(iter(pids(client).values())))
             os.kill(killed[0], signal.SIGKILL)
 
-    result = distributed.fit(other, parts(X), parts(T), "lm", max_iter=8, callback=kill)
+    result = distributed.fit(other, parts(X), parts(T), "lm", callback=kill, **SETTINGS)
     assert killed
     assert result.nit == 8
     close(other.parameters, one.parameters)
 
 
 def test_online_training_survives_it_with_the_same_bits(client, data):
+    client.wait_for_workers(2)
     X, T = data
     one, other, killed = network(), network(), []
     settings = {"rule": SGD(0.02, momentum=0.5), "n_epochs": 4, "n_models": 2, "random_state": 3}
@@ -97,11 +106,13 @@ def test_online_training_survives_it_with_the_same_bits(client, data):
 
 
 def test_one_model_a_worker_by_default(client, data):
+    client.wait_for_workers(2)
     X, T = data
     result = distributed.train_online(network(), parts(X), parts(T), SGD(0.02), random_state=0)
     assert (result.n_models, result.n_samples) == (2, N)
 
 
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_joblib_s_backend(client, data):
     X, T = data
     y = T[:, 0]

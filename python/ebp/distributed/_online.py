@@ -189,7 +189,9 @@ class _Course:
         if any(model.status != "ok" for model in trained):
             return "diverged"
         weights = [model.weight for model in trained]
-        if sum(weights) > 0:
+        if len(trained) == 1:
+            self._net.parameters[:] = trained[0].parameters  # without rounding
+        elif sum(weights) > 0:
             parameters = np.array([model.parameters for model in trained], np.float64)
             self._net.parameters[:] = np.average(parameters, axis=0, weights=weights)
         return "ok"

@@ -39,7 +39,8 @@ class Partitions(Samples):
         if sample_weight is not None:
             arrays.append(self._like("sample_weight", sample_weight, X))
         if has_client():
-            arrays = self._dask.persist(*arrays)
+            arrays = list(self._dask.persist(*arrays))
+        self._arrays = arrays  # what keeps them in the workers' memory
         self._n_rows = int(X.shape[0])
         if not self._n_rows:
             raise ValueError(f"[{function}] X must have at least one row; got 0")
