@@ -16,6 +16,7 @@ has a core of its own.
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 import statistics
@@ -100,6 +101,7 @@ def predicted(w: int, count: int, c: float, s: float, latency: float) -> float:
 
 
 def measure(options) -> dict:
+    logging.getLogger("distributed").setLevel(logging.ERROR)
     found: dict = {"machine": machine.facts(), "samples": options.samples, "partitions": options.partitions}
     found["methods"] = {method: {"seconds": {w: [] for w in options.workers}} for method in METHODS}
     for method, one in found["methods"].items():

@@ -83,6 +83,7 @@ SgdOptions = module.SgdOptions
 fit_least_squares = module.fit_least_squares
 fit_minimize = module.fit_minimize
 fit_summed_squares = module.fit_summed_squares
+install_blas = module.install_blas
 hessian = module.hessian
 hessian_diagonal = module.hessian_diagonal
 least_squares = module.least_squares

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 from scipy.spatial.distance import cdist
-from sklearn.cluster import KMeans
 from threadpoolctl import threadpool_limits
 
 from ebp.layers import GaussianRBF
@@ -67,6 +66,8 @@ def clusters(inputs: np.ndarray, units: int, rng: np.random.Generator) -> tuple[
             f"[initialize_rbf] there must be at least as many different samples as units, {units}; "
             f"got {n_different}"
         )
+    from sklearn.cluster import KMeans  # here, since few use it and it takes a while to import
+
     means = KMeans(units, n_init=STARTS, random_state=int(rng.integers(2**31 - 1)))
     with threadpool_limits(1, "openmp"):  # the order in which threads add would change the last digits
         means.fit(inputs)
