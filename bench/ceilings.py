@@ -51,14 +51,15 @@ def ceilings(task: OnlineTask, flops: float, chain: float, update: float) -> dic
     `flops` are operations a second, `chain` the seconds of a multiply-add that waits, `update` bytes a second
     read and written. SDLM's rates, which task H reads too, are left out.
     """
-    sizes = [4 * w.size for w in task.problem(1).weights]
+    weights = task.problem(1).weights
+    sizes = [4 * w.size for w in weights]
     n_bytes, first = sum(sizes), sizes[0]
     common = {
         "arithmetic": flops / task.operations,
         "latency": 1 / (chain * waiting_operations(len(sizes))),
     }
-    units = task.problem(1).weights[0]
-    blocked = update / (2 * first / block_rows(units[0].size, len(units)) + 2 * (n_bytes - first))
+    rows = block_rows(weights[0][0].size, len(weights[0]))
+    blocked = update / (2 * first / rows + 2 * (n_bytes - first))
     return {
         "streaming": {"bandwidth": update / (2 * n_bytes), **common},
         "blocked": {"bandwidth": blocked, **common},

@@ -116,8 +116,9 @@ void SweptDense<T>::sweep(const Share& units, const T* learnt) {
   };
   for (Index j = units.begin; j < units.end; j += kLanes<T>) {
     const Index count = std::min(kLanes<T>, units.end - j);
+    constexpr int kGroup = std::min(kRows, int(kLanes<T>));
     Index r = 0;
-    for (; r + kRows <= count; r += kRows) rows.template operator()<kRows>(j, r);
+    for (; r + kGroup <= count; r += kGroup) rows.template operator()<kGroup>(j, r);
     for (; r < count; ++r) rows.template operator()<1>(j, r);
     for (int q = 0; q < kSums; ++q) {
       std::fill(sums[q] + count, sums[q] + kLanes<T>, Pack<T>{});
