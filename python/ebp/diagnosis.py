@@ -20,6 +20,7 @@ from ._initialization import generator
 from ._measurements import (
     conditioning,
     curvature_spread,
+    hessian_eigenvalues,
     hessian_summary,
     layer_states,
     n_dependent,
@@ -35,6 +36,11 @@ __all__ = ["Diagnosis", "diagnose"]
 
 class Diagnosis(Mapping[str, Any]):
     """What `diagnose` found: a mapping of numbers, strings, None, lists and dicts, which prints as a table.
+
+    Attributes
+    ----------
+    eigenvalues : ndarray of shape (n_eigenvalues,)
+        Those of the Hessian that "hessian" tells of, ascending: for `plotting.SpectrumDisplay`, say.
 
     Notes
     -----
@@ -70,8 +76,9 @@ class Diagnosis(Mapping[str, Any]):
         The recipe of section 10: "step", "section", "ok", "text".
     """
 
-    def __init__(self, values: Mapping[str, Any]) -> None:
+    def __init__(self, values: Mapping[str, Any], eigenvalues: np.ndarray) -> None:
         self._values = dict(values)
+        self.eigenvalues = eigenvalues
 
     def __getitem__(self, key: str) -> Any:
         return self._values[key]
@@ -167,6 +174,7 @@ def diagnose(
     net, Z, T = network_data(estimator, _safe_indexing(X, rows), _safe_indexing(y, rows), "diagnose")
     some = rng.permutation(len(Z))[:max_samples]
     layers = layer_states(net, Z[some], T[some])
+    eigenvalues = hessian_eigenvalues(net, Z[some], T[some])
     classify = hasattr(estimator, "classes_")
     name = type(estimator).__name__
     values: dict[str, Any] = {
@@ -188,12 +196,12 @@ def diagnose(
             "raw": conditioning(inputs[rows].reshape(len(rows), -1)),
             "normalised": conditioning(Z),
         },
-        "hessian": hessian_summary(net, Z[some], T[some]),
+        "hessian": hessian_summary(eigenvalues, net.n_parameters, len(some)),
         "layers": layers,
         "curvature_spread": curvature_spread(layers),
     }
     values["advice"] = _advice.recipe(estimator, T, values)
-    return Diagnosis(values)
+    return Diagnosis(values, eigenvalues)
 
 
 def _checked_data(X: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:

@@ -77,7 +77,13 @@ class WeightsDisplay:
 
     @classmethod
     def from_network(
-        cls, net: Network, *, image_shape: Any = None, ax: Any = None, **kwargs: Any
+        cls,
+        net: Network,
+        *,
+        image_shape: Any = None,
+        feature_names: Any = None,
+        ax: Any = None,
+        **kwargs: Any,
     ) -> WeightsDisplay:
         """Draw the weights that the inputs of a network go into.
 
@@ -87,7 +93,9 @@ class WeightsDisplay:
             Its first layer must have weights or centres: dense, convolutional or radial.
         image_shape : (height, width) or (channels, height, width), default=None
             Of flat inputs to a dense or radial layer. None: as the network's input_shape says; flat inputs
-            are square images if their number is a square, from 8 x 8 on, and no images otherwise.
+            are square images if their number is a square, from 8 x 8 on, and have no names.
+        feature_names : sequence of str of shape (n_inputs,), default=None
+            Names of the inputs of a dense or radial layer.
         ax : matplotlib Axes, default=None
             Where to draw; None makes a figure.
         **kwargs
@@ -104,18 +112,24 @@ class WeightsDisplay:
         TypeError
             If `net` is no Network.
         ValueError
-            If the first layer has no weights, or `image_shape` does not fit.
+            If the first layer has no weights, or `image_shape` or `feature_names` do not fit.
         """
         function = f"{cls.__name__}.from_network"
         require_matplotlib(function)
         if not isinstance(net, Network):
             raise TypeError(f"[{function}] net must be an ebp.Network; got {type(net).__name__}")
         kind, weights = first_weights(net, function)
-        return cls._made(function, net, weights, kind, image_shape, None).plot(ax, **kwargs)
+        return cls._made(function, net, weights, kind, image_shape, feature_names).plot(ax, **kwargs)
 
     @classmethod
     def from_estimator(
-        cls, estimator: Any, *, image_shape: Any = None, ax: Any = None, **kwargs: Any
+        cls,
+        estimator: Any,
+        *,
+        image_shape: Any = None,
+        feature_names: Any = None,
+        ax: Any = None,
+        **kwargs: Any,
     ) -> WeightsDisplay:
         """The same for a fitted estimator.
 
@@ -124,10 +138,11 @@ class WeightsDisplay:
         estimator : fitted MLPClassifier, MLPRegressor, NetworkClassifier or NetworkRegressor
             Its network sees normalised inputs, whose weights are shown; where the normalisation mixes the
             columns ("decorrelate", "zca"), the weights of a dense layer are carried back to the columns of
-            the data, each in units of its standard deviation. Columns with names (`feature_names_in_`) are no
-            images unless `image_shape` says so.
+            the data, each in units of its standard deviation.
         image_shape, ax, **kwargs
             As in `from_network`.
+        feature_names : sequence of str of shape (n_features,), default=None
+            None: `feature_names_in_`, if there are any.
 
         Returns
         -------
@@ -152,9 +167,9 @@ class WeightsDisplay:
             if factor.ndim == 2:
                 weights = weights @ factor * np.sqrt(normalizer._moments.variance)
                 kind = "weight of a standardised input"
-        names = getattr(estimator, "feature_names_in_", None)
-        names = None if names is None or weights.shape[1:] != (len(names),) else [str(name) for name in names]
-        return cls._made(function, net, weights, kind, image_shape, names).plot(ax, **kwargs)
+        if feature_names is None and weights.ndim == 2:
+            feature_names = getattr(estimator, "feature_names_in_", None)
+        return cls._made(function, net, weights, kind, image_shape, feature_names).plot(ax, **kwargs)
 
     @classmethod
     def _made(
@@ -164,7 +179,7 @@ class WeightsDisplay:
         weights: np.ndarray,
         kind: str,
         image_shape: Any,
-        names: list[str] | None,
+        feature_names: Any,
     ) -> WeightsDisplay:
         if weights.ndim > 2:
             if image_shape is not None:
@@ -173,6 +188,12 @@ class WeightsDisplay:
                     f"got {image_shape!r}"
                 )
             return cls(images=np.array(weights), kind=kind)
+        names = None if feature_names is None else [str(name) for name in feature_names]
+        if names is not None and len(names) != weights.shape[1]:
+            raise ValueError(
+                f"[{function}] feature_names must be as many as the inputs, {weights.shape[1]}; "
+                f"got {len(names)}"
+            )
         shape = _image_shape(image_shape, net.input_shape, weights.shape[1], names, function)
         channels, height, width = shape
         images = np.array(weights).reshape(-1, height, width)
