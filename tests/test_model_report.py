@@ -3,6 +3,7 @@
 import base64
 import re
 import sys
+import warnings
 from io import BytesIO
 
 import ebp
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 from ebp.layers import Dense, Subsample2D
 from pages import Page, check_alone
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import confusion_matrix, r2_score
 
 matplotlib = pytest.importorskip("matplotlib", reason="matplotlib is not installed: no report")
@@ -261,6 +263,9 @@ def test_many_classes_have_their_most_frequent_errors(rng):
         assert expected[int(true), int(predicted)] == int(count)
         assert true != predicted
     assert len(classes) == 41
+    head = rows(Page(ebp.report(model).html).tables[""][0])
+    assert head["classes"][0].startswith("40: 0, 1, 2, ")
+    assert head["classes"][0].endswith(", 29, ...")
 
 
 def test_a_regression_has_predictions(rng):
@@ -297,6 +302,31 @@ def test_streams_and_batch_solvers_say_what_they_lack(digits):
     page = Page(ebp.report(batch).html)
     assert "'lm' has no learning rates" in page.texts["rates"]
     assert page.tables["curves"][0][0][0] == "iteration"
+
+
+def test_long_trainings_have_some_of_their_epochs():
+    X, y = ebp.datasets.two_gaussians(random_state=0)
+    model = ebp.MLPRegressor((2,), solver="gd", max_iter=450, tol=0, n_iter_no_change=450, random_state=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model.fit(X, y)
+    table = Page(ebp.report(model).html).tables["curves"][0]
+    assert [row[0] for row in table[1:4]] == ["1", "3", "6"]
+    assert table[-1] == ["450", f"{model.loss_curve_[-1]:.4g}"]
+    assert len(table) < 203
+
+
+def test_convolutions_show_their_kernels(digits):
+    X, y, X_test, y_test = digits
+    layers = [ebp.layers.Conv2D(4, 3), Dense(8)]
+    model = ebp.NetworkClassifier(layers, input_shape=(1, 8, 8), max_iter=3, random_state=0).fit(X, y)
+    report = ebp.report(model, X_test.reshape(-1, 1, 8, 8), y_test)
+    page = Page(report.html)
+    check_alone(page)
+    table = rows(page.tables["weights"][0])
+    assert table["0.weights"][0] == "4 x 3 x 3"
+    assert f"accuracy {model.score(X_test, y_test):.4f}" in page.texts["confusion"]
+    assert 'width="7" height="7"' in report.html  # four kernels of 3 x 3 with a gap between them
 
 
 def test_a_network_alone():

@@ -18,6 +18,7 @@ from .plotting import TrainingCurveDisplay, WeightsDisplay
 from .plotting.weights import MAX_NAMES, first_weights
 
 LETTER = 0.07  # inches of a letter
+MAX_CLASSES = 30  # names at the head of the page
 MAX_EPOCHS = 200  # rows of the table of losses
 
 
@@ -44,7 +45,7 @@ def _training_facts(estimator: Any) -> list[tuple[str, str]]:
     kind = "labels" if getattr(estimator, "multilabel_", False) else "classes"
     normalizer = estimator.normalizer_
     rows = [
-        (kind, None if classes is None else f"{len(classes)}: {', '.join(map(str, classes.tolist()))}"),
+        (kind, None if classes is None else f"{len(classes)}: {_listed(classes)}"),
         ("inputs normalised by", "nothing" if normalizer is None else normalizer.method_),
         ("solver", estimator.solver_),
         ("epochs", f"{estimator.n_iter_:,}"),
@@ -55,6 +56,12 @@ def _training_facts(estimator: Any) -> list[tuple[str, str]]:
         ("loss of the best epoch", _known(estimator.best_loss_)),
     ]
     return [(name, text) for name, text in rows if text is not None]
+
+
+def _listed(classes: np.ndarray) -> str:
+    """Names of the classes, of many the first ones."""
+    names = [str(name) for name in classes[:MAX_CLASSES].tolist()]
+    return ", ".join(names if len(classes) <= MAX_CLASSES else [*names, "..."])
 
 
 def _known(value: float | None) -> str | None:
@@ -81,7 +88,7 @@ def curves(estimator: Any) -> Section:
     rows = [
         (str(end), *(f"{values[row]:.4g}" for values in columns.values()))
         for row, end in enumerate(display.ends.tolist())
-        if end % every == 0 or end == 1
+        if end % every == 0 or row in (0, len(display.ends) - 1)
     ]
     numbers = html.tag("details", html.tag("summary", "Numbers"), html.table((display.unit, *columns), rows))
     return html.section(key, title, drawing, numbers)

@@ -47,7 +47,9 @@ class Diagnosis(Mapping[str, Any]):
     estimator : str
         Class, and whether it was analysed as fitted or as `fit` would start it.
     task : {"classification", "regression"}
+        What the targets are.
     fitted : bool
+        Whether the estimator had been fitted.
     data : dict
         "n_samples", "n_features", "n_classes" (None for regression and indicator matrices),
         "n_labels" (None except for these), "same_class_neighbours" (share of rows
@@ -57,9 +59,9 @@ class Diagnosis(Mapping[str, Any]):
         columns of all rows. "n_dependent": columns that are linear combinations of others. "raw" and
         "normalised", each with "largest_mean_over_std", "std_ratio" (largest to smallest), "share_small" (of
         the columns, below a tenth of the largest standard deviation), "lambda_max_covariance",
-        "condition_covariance", "n_zero_covariance", and of the second moments with the bias's input of 1,
-        (29), "lambda_max_with_bias" and "condition_with_bias". Condition numbers leave out eigenvalues that
-        are zero up to rounding.
+        "condition_covariance", "n_zero_covariance", and of the second moments (29), with the bias's input of
+        1, "lambda_max_with_bias" and "condition_with_bias". Condition numbers leave out eigenvalues that are
+        zero up to rounding.
     hessian : dict
         Of the mean loss, biases included: "method", "n_parameters", "n_samples", "n_eigenvalues" known,
         "lambda_max", "lambda_min", "n_negative", "n_zero", "smallest_positive" (None where only the largest
