@@ -24,7 +24,7 @@ th { font-weight: 600; }
 thead th { background: var(--soft); white-space: nowrap; }
 .left, tbody th { text-align: left; }
 .facts td, .facts th { overflow-wrap: anywhere; }
-.facts th { min-width: 8rem; }
+.facts th { width: 38%; }
 .long { min-width: 10rem; }
 tbody th { position: sticky; left: 0; background: Canvas; }
 .matrix td, .matrix thead th { text-align: center; border-right: 1px solid var(--line); }
