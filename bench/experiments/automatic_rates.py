@@ -81,7 +81,7 @@ def hidden_sizes(text: str) -> tuple[int, ...]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--data", nargs="+", choices=[*TABLES, *IMAGES], default=list(TABLES))
     parser.add_argument(
         "--hidden", nargs="+", type=hidden_sizes, default=[(), (10,), (100,), (300,), (50, 30)]

@@ -30,7 +30,7 @@ ENOUGH = 20  # values whose range a further one rarely leaves
 
 def parser(doc: str | None, *, data: str = "", seeds: int = 1) -> argparse.ArgumentParser:
     """Options of all experiments; `data` names what --data-dir must hold, `seeds` says how many are usual."""
-    found = argparse.ArgumentParser(description=(doc or "").splitlines()[0])
+    found = argparse.ArgumentParser(description=(doc or "").partition("\n")[0])
     if data:
         found.add_argument("--data-dir", default=os.environ.get("EBP_DATA_DIR"), help=f"folder with {data}")
     found.add_argument(

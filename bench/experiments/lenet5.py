@@ -191,7 +191,7 @@ def draw(courses: list[Course], output: str, distort: bool, path: Path) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--data-dir", default=os.environ.get("EBP_DATA_DIR"), help="folder with mnist/")
     parser.add_argument("--output", choices=list(SETTINGS), default="rbf")
     parser.add_argument(

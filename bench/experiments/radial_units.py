@@ -268,7 +268,7 @@ def sizes(text: str) -> list[int]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--problems", nargs="+", choices=list(PROBLEMS), default=list(PROBLEMS))
     parser.add_argument("--units", type=int, default=100, help="radial units")
     parser.add_argument("--hidden", nargs=2, type=sizes, default=[[18, 18], [40, 40]], help="of two networks")

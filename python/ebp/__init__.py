@@ -23,6 +23,7 @@ from ebp.classifier import MLPClassifier, NetworkClassifier
 from ebp.diagnosis import diagnose
 from ebp.gradient_check import check_gradients
 from ebp.model_file import load
+from ebp.model_report import report
 from ebp.network import Network, OnlineResult
 from ebp.normalizer import InputNormalizer
 from ebp.regressor import MLPRegressor, NetworkRegressor
@@ -49,6 +50,7 @@ __all__ = [
     "optimize",
     "plotting",
     "preprocessing",
+    "report",
     "rules",
     "sampling",
     "schedules",

@@ -23,11 +23,19 @@ LAYER_COLUMNS = ("layer", "units", "std of total input", "saturated", "stuck uni
 
 def diagnosis_text(values: dict[str, Any]) -> str:
     """The whole report."""
-    parts = [_head(values), _inputs(values), _hessian(values), _layers(values), _recipe(values)]
+    inputs, notes = input_rows(values)
+    parts = [
+        head(values),
+        "\n".join([_table(inputs), *notes]),
+        "\n".join([hessian_head(values), _table(hessian_rows(values), left=(0, 2))]),
+        _table(layer_rows(values)),
+        _recipe(values),
+    ]
     return "\n\n".join(parts)
 
 
-def _head(values: dict[str, Any]) -> str:
+def head(values: dict[str, Any]) -> str:
+    """What was looked at, in a line."""
     data = values["data"]
     numbers = [(data["n_classes"], "classes"), (data["n_labels"], "labels")]
     classes = "".join(f", {count} {noun}" for count, noun in numbers if count is not None)
@@ -37,28 +45,35 @@ def _head(values: dict[str, Any]) -> str:
     )
 
 
-def _inputs(values: dict[str, Any]) -> str:
+def input_rows(values: dict[str, Any]) -> tuple[list[tuple[str, ...]], list[str]]:
+    """Conditioning before and after normalisation, headings first, and what there is to remark."""
     inputs = values["inputs"]
     raw, normalised = inputs["raw"], inputs["normalised"]
-    rows = [("inputs", "raw", str(inputs["normalizer"] or "not normalised"))]
+    rows: list[tuple[str, ...]] = [("inputs", "raw", str(inputs["normalizer"] or "not normalised"))]
     rows += [(label, number(raw[key]), number(normalised[key])) for label, key in INPUT_ROWS]
-    lines = [_table(rows)]
+    notes = []
     if inputs["n_constant"]:
-        lines.append(f"{inputs['n_constant']} constant columns are left out")
+        notes.append(f"{inputs['n_constant']} constant columns are left out")
     if normalised["n_zero_covariance"]:
-        lines.append(f"{normalised['n_zero_covariance']} directions without variance are left out")
+        notes.append(f"{normalised['n_zero_covariance']} directions without variance are left out")
     if inputs["n_rows"] < values["data"]["n_samples"]:
-        lines.append(f"measured on {inputs['n_rows']:,} samples")
-    return "\n".join(lines)
+        notes.append(f"measured on {inputs['n_rows']:,} samples")
+    return rows, notes
 
 
-def _hessian(values: dict[str, Any]) -> str:
-    hessian, n = values["hessian"], values["data"]["n_samples"]
-    head = (
+def hessian_head(values: dict[str, Any]) -> str:
+    """Which Hessian it is."""
+    hessian = values["hessian"]
+    return (
         f"Hessian of the mean loss: {hessian['n_parameters']:,} parameters, "
         f"{hessian['n_samples']:,} samples, {hessian['method']}"
     )
-    rows = [("lambda_max", number(hessian["lambda_max"]), "")]
+
+
+def hessian_rows(values: dict[str, Any]) -> list[tuple[str, ...]]:
+    """Eigenvalues, rates and time constants, each with what it means."""
+    hessian, n = values["hessian"], values["data"]["n_samples"]
+    rows: list[tuple[str, ...]] = [("lambda_max", number(hessian["lambda_max"]), "")]
     if hessian["lambda_min"] is None:
         rows.append(
             (f"lambda_{hessian['n_eigenvalues']}", number(hessian["smallest_known"]), "no smaller ones known")
@@ -78,11 +93,12 @@ def _hessian(values: dict[str, Any]) -> str:
             epochs = constants[key]
             meaning = f"epochs of batch, {number(epochs / n)} of online learning"
             rows.append((f"time constant, {label}", number(epochs), meaning))
-    return "\n".join([head, _table(rows, left=(0, 2))])
+    return rows
 
 
-def _layers(values: dict[str, Any]) -> str:
-    rows = [LAYER_COLUMNS]
+def layer_rows(values: dict[str, Any]) -> list[tuple[str, ...]]:
+    """The state of every layer, headings first."""
+    rows: list[tuple[str, ...]] = [LAYER_COLUMNS]
     for one in values["layers"]:
         share = "-" if one["saturated"] is None else f"{one['saturated']:.1%}"
         stuck = "-" if one["n_stuck"] is None else str(one["n_stuck"])
@@ -96,7 +112,7 @@ def _layers(values: dict[str, Any]) -> str:
                 number(one["mean_curvature"]),
             )
         )
-    return _table(rows)
+    return rows
 
 
 def _recipe(values: dict[str, Any]) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 
 def require_extra(package: str, extra: str, owner: str) -> Any:
-    """The module of an optional package.
+    """A module of an optional package, such as "onnx" or "matplotlib.pyplot".
 
     Raises
     ------
@@ -18,5 +18,6 @@ def require_extra(package: str, extra: str, owner: str) -> Any:
         return importlib.import_module(package)
     except ImportError as error:
         raise ImportError(
-            f"[{owner}] {package} must be installed: pip install 'efficient-backprop[{extra}]'; got {error}"
+            f"[{owner}] {package.partition('.')[0]} must be installed: "
+            f"pip install 'efficient-backprop[{extra}]'; got {error}"
         ) from error

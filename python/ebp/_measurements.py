@@ -89,21 +89,24 @@ def _eigenvalues(X: np.ndarray) -> tuple[np.ndarray, int]:
 # ---- Hessian ----------------------------------------------------------------------------------------------
 
 
-def hessian_summary(net: Network, Z: np.ndarray, T: np.ndarray) -> dict[str, Any]:
-    """Extreme eigenvalues of the Hessian of the mean loss, the rates (38)-(39) and the time constants.
+def hessian_eigenvalues(net: Network, Z: np.ndarray, T: np.ndarray) -> np.ndarray:
+    """Eigenvalues of the Hessian of the mean loss, ascending: all, or the largest of a large network."""
+    return curvature.spectrum(net, Z, T, k=None if net.n_parameters <= EXACT_PARAMETERS else N_LARGEST)
+
+
+def hessian_summary(eigenvalues: np.ndarray, n_parameters: int, n_samples: int) -> dict[str, Any]:
+    """The extreme ones of `hessian_eigenvalues`, the rates (38)-(39) and the time constants.
 
     A time constant is 1 / (η λ) updates with η = 1 / λ_max: after so many, the distance to the minimum in the
     direction of λ has shrunk by the factor e.
     """
-    n = net.n_parameters
-    complete = n <= EXACT_PARAMETERS
-    eigenvalues = curvature.spectrum(net, Z, T, k=None if complete else N_LARGEST)
+    complete = len(eigenvalues) == n_parameters
     largest = float(np.abs(eigenvalues).max())
-    zero = np.abs(eigenvalues) <= n * np.finfo(np.float64).eps * largest
+    zero = np.abs(eigenvalues) <= n_parameters * np.finfo(np.float64).eps * largest
     positive = eigenvalues[(eigenvalues > 0) & ~zero]
     summary: dict[str, Any] = {
-        "n_parameters": n,
-        "n_samples": len(Z),
+        "n_parameters": n_parameters,
+        "n_samples": n_samples,
         "n_eigenvalues": len(eigenvalues),
         "method": "all eigenvalues"
         if complete

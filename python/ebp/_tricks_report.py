@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .plotting._figure import require_matplotlib
+from .plotting._figure import plain_ticks, require_matplotlib
 
 if TYPE_CHECKING:
     from .tricks import Ablation, AblationRow, Interval
@@ -119,7 +119,7 @@ def draw_errors(rows: Sequence[AblationRow], ax: Any) -> None:
         )
     ax.set(xscale="log", xlabel="test error, %")
     ax.set_title("red: worse, blue: better, by the interval of the difference", fontsize="small")
-    _plain_ticks(ax)
+    plain_ticks(ax.xaxis)
 
 
 def draw_presentations(result: Ablation, ax: Any) -> None:
@@ -138,14 +138,4 @@ def draw_presentations(result: Ablation, ax: Any) -> None:
     ax.set(xscale="log", xlim=(min(low, most / 10), max(high, 1.3 * most)))
     ax.set_xlabel(f"presentations to a validation error of {100 * result.level:.2g} %")
     ax.set_title("open triangle: not reached", fontsize="small")
-    _plain_ticks(ax)
-
-
-def _plain_ticks(ax: Any) -> None:
-    """Labels such as 0.5 and 20,000 on a logarithmic axis: as many as there is room for."""
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
-
-    low, high = ax.get_xlim()
-    ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high / low < 150 else (1,)))
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.6g}"))
-    ax.xaxis.set_minor_formatter(NullFormatter())
+    plain_ticks(ax.xaxis)

@@ -158,7 +158,7 @@ default="auto"
     solver_ : str
         The solver that trained last: what "auto" chose.
     n_features_in_ : int
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
     n_outputs_ : int
     out_activation_ : str
 
@@ -308,8 +308,8 @@ class_weight, dtype, engine, n_threads, warm_start, callbacks, verbose, random_s
     classes_, multilabel_, network_, normalizer_, n_iter_, t_, loss_, best_loss_, loss_curve_, \
 validation_loss_curve_, validation_scores_, coefs_, intercepts_, learning_rates_, lambda_max_, eta_, \
 solver_, n_features_in_, feature_names_in_, n_outputs_, out_activation_
-        As in `MLPClassifier`; n_features_in_ is the number of values of a sample, coefs_ has the weights of
-        dense and the kernels of convolutional layers.
+        As in `MLPClassifier`; `n_features_in_` is the number of values of a sample, `coefs_` has the weights
+        of dense and the kernels of convolutional layers.
 
     Notes
     -----

@@ -9,13 +9,14 @@ import json
 import os
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NoReturn, TextIO
 
 import numpy as np
 from sklearn.model_selection import train_test_split
 
-from . import __version__, demo, model_file, show_versions, table, tricks
+from . import __version__, _cli_report, demo, model_file, show_versions, table, tricks
+from ._cli_checks import check_output, count, fraction, seed, sizes
 from ._training import InterruptedTraining
 from .classifier import MLPClassifier
 from .diagnosis import diagnose
@@ -25,9 +26,6 @@ from .regressor import MLPRegressor
 EXIT_ERROR = 2
 EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 EXIT_BROKEN_PIPE = 141  # 128 + SIGPIPE
-
-# A layer beyond this is a slip of the finger: its weights alone would fill a computer's memory.
-MAX_UNITS = 1_000_000
 
 # Rows of a table that `ebp tricks` trains on some 500 times: a minute or two for a hundred hidden units.
 MAX_ROWS = 3000
@@ -90,6 +88,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_train(commands)
     _add_predict(commands)
     _add_tricks(commands)
+    _cli_report.add(commands)
     info = commands.add_parser("info", help="show versions, CPU and instruction-set level")
     info.set_defaults(run=lambda options: show_versions())
     return parser
@@ -99,9 +98,9 @@ def _add_demo(commands: Any) -> None:
     parser = commands.add_parser("demo", help="train on real digits and show what the recipe set")
     parser.add_argument("--data", choices=demo.DATA_SETS, default="digits", help="default: digits")
     parser.add_argument("--data-dir", metavar="DIR", help="folder with mnist/ (default: $EBP_DATA_DIR)")
-    parser.add_argument("--epochs", type=_count, metavar="N", help="default: 20 for digits, 6 for mnist")
-    parser.add_argument("--hidden", type=_sizes, default=(300,), metavar="N[,N...]", help="default: 300")
-    parser.add_argument("--seed", type=_seed, default=0, metavar="S", help="default: 0")
+    parser.add_argument("--epochs", type=count, metavar="N", help="default: 20 for digits, 6 for mnist")
+    parser.add_argument("--hidden", type=sizes, default=(300,), metavar="N[,N...]", help="default: 300")
+    parser.add_argument("--seed", type=seed, default=0, metavar="S", help="default: 0")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
     parser.set_defaults(run=_run_demo)
 
@@ -112,7 +111,7 @@ def _add_table(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--target", required=True, metavar="NAME", help="column to predict")
     parser.add_argument("--task", choices=("auto", "classification", "regression"), default="auto")
     parser.add_argument("--drop", action="append", default=[], metavar="NAME", help="column to leave out")
-    parser.add_argument("--hidden", type=_sizes, default=(100,), metavar="N[,N...]", help="default: 100")
+    parser.add_argument("--hidden", type=sizes, default=(100,), metavar="N[,N...]", help="default: 100")
 
 
 def _add_diagnose(commands: Any) -> None:
@@ -120,7 +119,7 @@ def _add_diagnose(commands: Any) -> None:
         "diagnose", help="tell how hard a CSV table is to learn, and what would help"
     )
     _add_table(parser)
-    parser.add_argument("--seed", type=_seed, default=0, metavar="S", help="default: 0")
+    parser.add_argument("--seed", type=seed, default=0, metavar="S", help="default: 0")
     parser.add_argument("--json", action="store_true", help="print the numbers as JSON")
     parser.set_defaults(run=_run_diagnose)
 
@@ -129,10 +128,10 @@ def _add_train(commands: Any) -> None:
     parser = commands.add_parser("train", help="train a network on a CSV table and keep it in a model file")
     _add_table(parser)
     parser.add_argument("--out", required=True, metavar="MODEL", help="model file to write")
-    parser.add_argument("--epochs", type=_count, default=20, metavar="N", help="default: 20")
-    parser.add_argument("--seed", type=_seed, default=0, metavar="S", help="default: 0")
+    parser.add_argument("--epochs", type=count, default=20, metavar="N", help="default: 20")
+    parser.add_argument("--seed", type=seed, default=0, metavar="S", help="default: 0")
     parser.add_argument(
-        "--test-fraction", type=_fraction, default=0.2, metavar="P",
+        "--test-fraction", type=fraction, default=0.2, metavar="P",
         help="part of the rows held out for the score, 0 trains on all; default: 0.2",
     )  # fmt: skip
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
@@ -151,14 +150,14 @@ def _add_predict(commands: Any) -> None:
 def _add_tricks(commands: Any) -> None:
     parser = commands.add_parser("tricks", help="measure on a CSV table what each trick of the paper gains")
     _add_table(parser)
-    parser.add_argument("--seeds", type=_count, default=5, metavar="N", help="repetitions; default: 5")
-    parser.add_argument("--epochs", type=_count, default=20, metavar="N", help="default: 20")
-    parser.add_argument("--seed", type=_seed, default=0, metavar="S", help="default: 0")
+    parser.add_argument("--seeds", type=count, default=5, metavar="N", help="repetitions; default: 5")
+    parser.add_argument("--epochs", type=count, default=20, metavar="N", help="default: 20")
+    parser.add_argument("--seed", type=seed, default=0, metavar="S", help="default: 0")
     parser.add_argument(
-        "--max-rows", type=_count, default=MAX_ROWS, metavar="N",
+        "--max-rows", type=count, default=MAX_ROWS, metavar="N",
         help=f"of a larger table so many rows are drawn at random; default: {MAX_ROWS:,}",
     )  # fmt: skip
-    parser.add_argument("--jobs", type=_count, default=1, metavar="N", help="processes; default: 1")
+    parser.add_argument("--jobs", type=count, default=1, metavar="N", help="processes; default: 1")
     parser.add_argument("--json", action="store_true", help="print the numbers as JSON")
     parser.add_argument("--plot", metavar="FILE.png", help="picture to write; needs matplotlib")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
@@ -198,7 +197,7 @@ def _read_table(options: argparse.Namespace) -> tuple[table.TableReader, np.ndar
 
 
 def _run_train(options: argparse.Namespace) -> None:
-    _check_output(options.out, [options.file])
+    check_output(options.out, [options.file])
     if os.path.exists(options.out) and not os.path.isfile(options.out):  # a device, which would be replaced
         raise ValueError(f"--out must name a file; got {options.out!r}")
     reader, X, y, classify = _read_table(options)
@@ -272,7 +271,7 @@ def _run_tricks(options: argparse.Namespace) -> None:
 
 def _run_predict(options: argparse.Namespace) -> None:
     if options.out is not None:
-        _check_output(options.out, [options.file, options.model])
+        check_output(options.out, [options.file, options.model])
     notes = model_file.read_notes(options.model)
     if "table" not in notes:
         raise ValueError(f"{options.model} was not written by `ebp train`: it knows no columns")
@@ -291,22 +290,9 @@ def _run_predict(options: argparse.Namespace) -> None:
         writer.writerows(zip(*columns, strict=True))
 
 
-def _check_output(path: str, inputs: Sequence[str], option: str = "--out") -> None:
-    """Refuse, before any work is done, a file that cannot be written or that holds one of the inputs."""
-    path = os.path.abspath(path)
-    folder = os.path.dirname(path)
-    if not os.path.isdir(folder):
-        raise ValueError(f"{option}: there is no folder {folder}")
-    if os.path.isdir(path):
-        raise ValueError(f"{option} must name a file; got the folder {path}")
-    for name in inputs:
-        if os.path.exists(path) and os.path.exists(name) and os.path.samefile(path, name):
-            raise ValueError(f"{option} must name another file than the input {name}, which it would replace")
-
-
 def _check_picture(path: str, table_file: str) -> None:
     """The same for a picture, which matplotlib must be there to write."""
-    _check_output(path, [table_file], "--plot")
+    check_output(path, [table_file], "--plot")
     try:
         plt = require_matplotlib("ebp tricks --plot")
     except ImportError as error:
@@ -345,28 +331,3 @@ def _one_line(message: object) -> str:
         place = f"{message.filename}: " if message.filename else ""
         return f"{place}{message.strerror}"
     return " ".join(str(message).split())
-
-
-def _checked(convert: Callable[[str], Any], valid: Callable[[Any], bool], rule: str) -> Callable[[str], Any]:
-    """A type for argparse: `convert` the text and say `rule` if that fails or the value is not `valid`."""
-
-    def parse(text: str) -> Any:
-        try:
-            value = convert(text)
-        except ValueError:
-            value = None
-        if value is None or not valid(value):
-            raise argparse.ArgumentTypeError(f"must be {rule}; got {text!r}")
-        return value
-
-    return parse
-
-
-_seed = _checked(int, lambda value: 0 <= value < 2**32, "a whole number from 0 to 2**32 - 1")
-_count = _checked(int, lambda value: value >= 1, "a whole number, at least 1")
-_fraction = _checked(float, lambda value: 0 <= value < 1, "a number, at least 0 and less than 1")
-_sizes = _checked(
-    lambda text: tuple(int(size) for size in text.split(",")),
-    lambda sizes: min(sizes) >= 1 and max(sizes) <= MAX_UNITS,
-    f"layer sizes from 1 to {MAX_UNITS:,}, separated by commas",
-)

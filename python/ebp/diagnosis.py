@@ -20,6 +20,7 @@ from ._initialization import generator
 from ._measurements import (
     conditioning,
     curvature_spread,
+    hessian_eigenvalues,
     hessian_summary,
     layer_states,
     n_dependent,
@@ -36,12 +37,19 @@ __all__ = ["Diagnosis", "diagnose"]
 class Diagnosis(Mapping[str, Any]):
     """What `diagnose` found: a mapping of numbers, strings, None, lists and dicts, which prints as a table.
 
+    Attributes
+    ----------
+    eigenvalues : ndarray of shape (n_eigenvalues,)
+        Those of the Hessian that "hessian" tells of, ascending: for `plotting.SpectrumDisplay`, say.
+
     Notes
     -----
     estimator : str
         Class, and whether it was analysed as fitted or as `fit` would start it.
     task : {"classification", "regression"}
+        What the targets are.
     fitted : bool
+        Whether the estimator had been fitted.
     data : dict
         "n_samples", "n_features", "n_classes" (None for regression and indicator matrices),
         "n_labels" (None except for these), "same_class_neighbours" (share of rows
@@ -51,9 +59,9 @@ class Diagnosis(Mapping[str, Any]):
         columns of all rows. "n_dependent": columns that are linear combinations of others. "raw" and
         "normalised", each with "largest_mean_over_std", "std_ratio" (largest to smallest), "share_small" (of
         the columns, below a tenth of the largest standard deviation), "lambda_max_covariance",
-        "condition_covariance", "n_zero_covariance", and of the second moments with the bias's input of 1,
-        (29), "lambda_max_with_bias" and "condition_with_bias". Condition numbers leave out eigenvalues that
-        are zero up to rounding.
+        "condition_covariance", "n_zero_covariance", and of the second moments (29), with the bias's input of
+        1, "lambda_max_with_bias" and "condition_with_bias". Condition numbers leave out eigenvalues that are
+        zero up to rounding.
     hessian : dict
         Of the mean loss, biases included: "method", "n_parameters", "n_samples", "n_eigenvalues" known,
         "lambda_max", "lambda_min", "n_negative", "n_zero", "smallest_positive" (None where only the largest
@@ -70,8 +78,9 @@ class Diagnosis(Mapping[str, Any]):
         The recipe of section 10: "step", "section", "ok", "text".
     """
 
-    def __init__(self, values: Mapping[str, Any]) -> None:
+    def __init__(self, values: Mapping[str, Any], eigenvalues: np.ndarray) -> None:
         self._values = dict(values)
+        self.eigenvalues = eigenvalues
 
     def __getitem__(self, key: str) -> Any:
         return self._values[key]
@@ -167,6 +176,7 @@ def diagnose(
     net, Z, T = network_data(estimator, _safe_indexing(X, rows), _safe_indexing(y, rows), "diagnose")
     some = rng.permutation(len(Z))[:max_samples]
     layers = layer_states(net, Z[some], T[some])
+    eigenvalues = hessian_eigenvalues(net, Z[some], T[some])
     classify = hasattr(estimator, "classes_")
     name = type(estimator).__name__
     values: dict[str, Any] = {
@@ -188,12 +198,12 @@ def diagnose(
             "raw": conditioning(inputs[rows].reshape(len(rows), -1)),
             "normalised": conditioning(Z),
         },
-        "hessian": hessian_summary(net, Z[some], T[some]),
+        "hessian": hessian_summary(eigenvalues, net.n_parameters, len(some)),
         "layers": layers,
         "curvature_spread": curvature_spread(layers),
     }
     values["advice"] = _advice.recipe(estimator, T, values)
-    return Diagnosis(values)
+    return Diagnosis(values, eigenvalues)
 
 
 def _checked_data(X: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:

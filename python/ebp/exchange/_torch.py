@@ -31,10 +31,10 @@ def to_torch(network: Network) -> dict[str, Any]:
     Returns
     -------
     state : dict of str to torch.Tensor
-        Copies, in the network's dtype. ``weight`` of dense layers (units, inputs) and of convolutions (maps,
-        input maps, *kernel), 0 where maps are not connected; ``bias``; ``coefficients`` of `Subsample2D`,
-        ``centres`` and ``widths`` of `GaussianRBF`, ``codes`` of a trainable `EuclideanRBF`, for which
-        PyTorch has no modules.
+        Copies, in the network's dtype. ``weight`` of dense layers (units, inputs) and of convolutions
+        (maps, input maps, \\*kernel), 0 where maps are not connected; ``bias``; ``coefficients`` of
+        `Subsample2D`, ``centres`` and ``widths`` of `GaussianRBF`, ``codes`` of a trainable `EuclideanRBF`,
+        for which PyTorch has no modules.
 
     Raises
     ------

@@ -11,7 +11,7 @@ from ebp._analysis import double_copy, network_data
 from ebp._arrays import as_rows
 from ebp.network import Network
 
-from ._figure import axes_and_figure, require_matplotlib
+from ._figure import axes_and_figure, plain_ticks, require_matplotlib
 
 KINDS = ("sorted", "histogram")
 POSITIVE, NEGATIVE, MARK = "tab:blue", "tab:red", "black"
@@ -281,6 +281,9 @@ class SpectrumDisplay:
                     ranks[chosen], np.abs(values[chosen]), **{"color": color, "label": label, **style}
                 )
         self.ax_.set(yscale="log", xlabel="rank by magnitude", ylabel="magnitude of eigenvalue")
+        low, high = self.ax_.get_ylim()
+        if high / low < 150:  # powers of ten alone would leave the axis with one label or two
+            plain_ticks(self.ax_.yaxis)
         self.ax_.xaxis.get_major_locator().set_params(integer=True)
 
     def _plot_histogram(self, values: np.ndarray, kwargs: dict[str, Any]) -> None:
