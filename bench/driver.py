@@ -93,7 +93,9 @@ class Contest:
     def _process(self, name: str) -> concurrent.futures.ProcessPoolExecutor:
         if name not in self._processes:
             spawn = multiprocessing.get_context("spawn")  # a fork would carry over what this process loaded
-            self._processes[name] = concurrent.futures.ProcessPoolExecutor(1, mp_context=spawn)
+            self._processes[name] = concurrent.futures.ProcessPoolExecutor(
+                1, mp_context=spawn, initializer=worker.end_with_parent
+            )
             self._pids[name] = self._processes[name].submit(os.getpid).result()
         return self._processes[name]
 

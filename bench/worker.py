@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
+import signal
+import sys
 import time
 
 import common
@@ -9,6 +12,13 @@ from common import Task, Work
 
 _work: Work | None = None
 _times = _threads = 1
+
+
+def end_with_parent() -> None:
+    """Let the system end this process with the driver, even if that is killed while this one is stopped."""
+    if sys.platform == "linux":
+        set_signal_at_parents_death = 1  # PR_SET_PDEATHSIG
+        ctypes.CDLL(None).prctl(set_signal_at_parents_death, signal.SIGKILL)
 
 
 def core() -> str:

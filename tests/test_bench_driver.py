@@ -1,5 +1,6 @@
 """The benchmark's driver times one contestant at a time, and leaves nothing behind."""
 
+import signal
 import subprocess
 import sys
 import time
@@ -12,7 +13,7 @@ pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="th
 
 # Contestants are processes that import the main program again, which pytest's does not like.
 PROGRAM = f"""
-import os, sys, time
+import os, signal, sys, time
 from pathlib import Path
 sys.path.insert(0, {str(BENCH)!r})
 from driver import Contest
@@ -26,7 +27,11 @@ def reaches(pid, states):
         time.sleep(0.01)
     return state(pid) in states
 
-if __name__ == "__main__":
+if __name__ == "__main__" and len(sys.argv) > 1:
+    contest = Contest(("a",), [0])
+    print(*(contest.ask(name, os.getpid) for name in "ab"), flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+elif __name__ == "__main__":
     contest = Contest(("a",), [0])
     pids = {{name: contest.ask(name, os.getpid) for name in "abc"}}
     assert contest.ask("b", os.getpid) == pids["b"]
@@ -46,7 +51,25 @@ def test_all_but_the_one_asked_are_stopped(tmp_path):
     done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     assert "c failed: BrokenProcessPool" in done.stderr
+    assert_gone(done.stdout.split())
+
+
+def test_a_killed_driver_leaves_nothing(tmp_path):
+    script = tmp_path / "contest.py"
+    script.write_text(PROGRAM)
+    done = subprocess.run([sys.executable, script, "kill"], capture_output=True, text=True, timeout=120)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    pids = done.stdout.split()
+    assert len(pids) == 2
+    assert_gone(pids)
+
+
+def assert_gone(pids):
+    def is_there(pid):
+        stat = Path(f"/proc/{pid}/stat")
+        return stat.exists() and stat.read_text().rpartition(")")[2].split()[0] != "Z"
+
     end = time.monotonic() + 20
-    while left := [pid for pid in done.stdout.split() if Path(f"/proc/{pid}").exists()]:
+    while left := [pid for pid in pids if is_there(pid)]:
         assert time.monotonic() < end, left
         time.sleep(0.01)

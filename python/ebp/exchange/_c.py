@@ -64,12 +64,13 @@ def export_c(model: Any, path: str | os.PathLike[str], *, name: str = "predict")
 
     Examples
     --------
-    >>> import os, tempfile, ebp
+    >>> import pathlib, tempfile, ebp
     >>> net = ebp.Network([ebp.layers.Dense(2)], 3, random_state=0)
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     net.export_c(os.path.join(folder, "model.h"))
-    ...     print(open(os.path.join(folder, "model.h")).read().splitlines()[-1])
-    #endif
+    ...     header = pathlib.Path(folder, "model.h")
+    ...     net.export_c(header)
+    ...     header.read_text().splitlines()[-1]
+    '#endif'
     """
     if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name):
         raise ValueError(f"[export_c] name must be a C identifier; got {name!r}")
