@@ -223,13 +223,13 @@ def test_divergence_restarts_the_rule(make):
 
 
 @pytest.mark.parametrize("make", METHODS)
-def test_copies_keep_the_settings_and_forget_the_state(make):
+def test_copies_keep_the_settings_and_the_count(make):
     rule = make(1e-3, **METHODS[make][2], schedule=None)
     one = case("sigmoid-7-5-3")
     one.network().train_online(*one.data(), rule)
     twin = copy.deepcopy(rule)
     assert repr(twin) == repr(rule)
-    assert (twin.n_presented, twin.learning_rates) == (0, None)
+    assert (twin.n_presented, twin.learning_rates) == (rule.n_presented, None)
 
 
 @pytest.mark.parametrize(

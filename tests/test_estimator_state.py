@@ -167,18 +167,16 @@ def test_decorrelation_needs_enough_samples_at_first(estimator):
 @both
 @pytest.mark.parametrize("copier", [copy.deepcopy, lambda model: pickle.loads(pickle.dumps(model))])
 @pytest.mark.parametrize(
-    ("options", "rows", "same"),
-    [({}, 300, True), ({"momentum": 0.9}, 300, False), ({}, 50, False)],
+    ("options", "rows"),
+    [({}, 300), ({"momentum": 0.9}, 300), ({}, 50)],
     ids=["no state", "velocity", "running curvature"],
 )
-def test_copies_predict_alike_and_start_a_new_rule(estimator, copier, options, rows, same):
+def test_copies_predict_alike_and_go_on_alike(estimator, copier, options, rows):
     X, y = blobs()
     model = estimator((5,), random_state=0, **options)
     model.partial_fit(X[:rows], y[:rows], **known(estimator))
-    twin, fresh = copier(model), copier(model)
+    twin = copier(model)
     np.testing.assert_array_equal(twin.predict(X), model.predict(X))
     model.partial_fit(X, y)
     twin.partial_fit(X, y)
-    assert np.array_equal(twin.network_.parameters, model.network_.parameters) == same
-    fresh.partial_fit(X, y)
-    np.testing.assert_array_equal(fresh.network_.parameters, twin.network_.parameters)
+    np.testing.assert_array_equal(twin.network_.parameters, model.network_.parameters)

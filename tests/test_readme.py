@@ -18,7 +18,7 @@ def text():
 def test_the_examples_run(text, tmp_path, monkeypatch, capsys):
     """One after the other: the later ones go on with what the first has loaded."""
     examples = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
-    assert len(examples) == 4
+    assert len(examples) == 6
     monkeypatch.chdir(tmp_path)
     names = {}
     for code in examples:

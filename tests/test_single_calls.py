@@ -60,7 +60,6 @@ def test_a_shared_normalizer_that_learns_on_is_noticed():
     np.testing.assert_array_equal(model.predict_proba_one(X[0]), model.predict_proba(X[:1])[0])
     assert (model.predict_proba_one(X[0]) != before).any()
     other = copy.deepcopy(model)
-    model._rule = None
     other.learn_one(X[0], LABELS[0])
     model.learn_one(X[0], LABELS[0])
     assert_same_state(model, other)

@@ -179,12 +179,14 @@ class Decoder:
 
 def _check_size(layers: Any, input_shape: Any, n_parameters: int) -> None:
     """Refuse layers that surely have more parameters, before they make anything of that size."""
+    from .layers import Conv1D, Conv2D, Dense, GaussianRBF
+
     shape = checked_shape(input_shape)
     count = 0
     for layer in layers:
-        if hasattr(layer, "units"):
+        if isinstance(layer, (Dense, GaussianRBF)):
             count += layer.units * math.prod(shape)
-        elif hasattr(layer, "maps") and layer.connections is None:
+        elif isinstance(layer, (Conv1D, Conv2D)) and layer.connections is None:
             count += layer.maps * shape[0]
         if count > n_parameters:
             raise ValueError(f"layers have at least {count} parameters; got {n_parameters}")

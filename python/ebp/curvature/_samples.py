@@ -114,7 +114,7 @@ class Samples:
 def samples_of(function: str, net: Network, X: Any, T: Any, sample_weight: Any, n_threads: Any) -> Samples:
     """The samples, on this machine or in the partitions of dask arrays."""
     if hasattr(X, "__dask_graph__"):
-        from ebp.distributed import Partitions
+        from ebp.distributed._partitions import Partitions
 
         return Partitions(function, net, X, T, sample_weight, n_threads)
     return Samples(function, net, X, T, sample_weight, n_threads)

@@ -14,12 +14,10 @@ from ebp.distributed._eigenvalue import principal_eigenvalue
 from ebp.distributed._fit import fit
 from ebp.distributed._objective import Objective, objective
 from ebp.distributed._online import AveragedResult, train_online
-from ebp.distributed._partitions import Partitions
 
 __all__ = [
     "AveragedResult",
     "Objective",
-    "Partitions",
     "fit",
     "objective",
     "principal_eigenvalue",
