@@ -10,10 +10,10 @@ from sklearn.base import ClassifierMixin
 from sklearn.metrics import accuracy_score
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import column_or_1d, validate_data
+from sklearn.utils.validation import column_or_1d
 
 from . import _options
-from ._inputs import Transform, accepted_dtypes, check_rectangular
+from ._inputs import Transform, check_rectangular, validated
 from ._single import Coder, SingleSamples
 from ._solvers import learns_from_parts
 from ._targets import (
@@ -52,8 +52,10 @@ class OnlineClassifier(ClassifierMixin, SingleSamples):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-            A C-contiguous array of the type `dtype` is used without a copy.
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+            A C-contiguous array of the type `dtype` is used without a copy, also one on disk
+            (`numpy.memmap`). Sparse matrices, as CSR, and arrays on disk of another type are made dense and
+            normalised a block of 32 MB at a time, while the block before it is trained on.
         y : array-like of shape (n_samples,), or indicator matrix of shape (n_samples, n_labels)
             Labels of any kind, at least two different ones; or, for samples with any number of labels each,
             two or more columns of 0 and 1, dense or sparse. A single column is taken for labels.
@@ -97,7 +99,7 @@ class OnlineClassifier(ClassifierMixin, SingleSamples):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : array-like or sparse matrix of shape (n_samples, n_features)
         y : array-like of shape (n_samples,) or (n_samples, n_labels)
         classes : array-like of shape (n_classes,)
             All labels that will ever come, for an indicator matrix 0, 1, ..., n_labels - 1; needed in the
@@ -205,7 +207,7 @@ class OnlineClassifier(ClassifierMixin, SingleSamples):
         y = y.toarray() if issparse(y) else y
         check_rectangular(self._name, y, LABELS)
         several = has_columns(y)
-        X, y = validate_data(self, X, y, dtype=accepted_dtypes(X), reset=reset, multi_output=several)
+        X, y = validated(self, X, y, reset=reset, multi_output=several)
         if several:
             y = self._indicators(y)
         else:

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from . import _options
 from ._batch import Search, chosen_solver
 from ._files import Files
-from ._inputs import accepted_dtypes, chunks, normalized
+from ._inputs import chunks, normalized, validated
 from ._options import BATCH_SOLVERS, SEARCHES
 from ._preparation import PreparedEstimator, unchanged_on_error
 from ._presentation import EmphasizedOrders, orders
@@ -241,7 +241,7 @@ class OnlineEstimator(Files, PreparedEstimator):
     ) -> None:
         rotated = self.normalizer_ is not None and self.normalizer_.method == "decorrelate"
         if self.normalizer_ is not None and not self._frozen:
-            n_samples = len(X) if weights is None else np.count_nonzero(weights)
+            n_samples = X.shape[0] if weights is None else np.count_nonzero(weights)
             if rotated and n_samples <= X.shape[1]:
                 raise ValueError(
                     f"[{self._name}.partial_fit] normalize='decorrelate' learns its directions in the first "
@@ -249,7 +249,7 @@ class OnlineEstimator(Files, PreparedEstimator):
                 )
             self.normalizer_.partial_fit(X, sample_weight=weights)
         self._update_targets(y, weights)
-        self._n_counted = (0 if first else self._n_counted) + len(X)
+        self._n_counted = (0 if first else self._n_counted) + X.shape[0]
         # Another number of principal directions, or another order of them, would not suit the weights.
         self._statistics_fixed = rotated or self._n_counted >= STREAM_STATISTICS
 
@@ -336,9 +336,9 @@ class OnlineEstimator(Files, PreparedEstimator):
         """Network outputs (n, outputs) for raw inputs."""
         check_is_fitted(self)
         X = self._rows(X, reset=False)
-        X = validate_data(self, X, dtype=accepted_dtypes(X), reset=False)
+        X = validated(self, X, reset=False)
         network, transform = self.network_, self._transform()
-        outputs = np.empty((len(X), network.n_outputs), network.dtype)
+        outputs = np.empty((X.shape[0], network.n_outputs), network.dtype)
         for part in chunks(X):
             outputs[part] = network.forward(normalized(X[part], transform, network.dtype, self._name))
         return outputs

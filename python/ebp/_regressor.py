@@ -8,10 +8,9 @@ import numpy as np
 from sklearn.base import RegressorMixin
 from sklearn.metrics import r2_score
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import validate_data
 
 from . import _options
-from ._inputs import Transform, accepted_dtypes, check_rectangular
+from ._inputs import Transform, check_rectangular, validated
 from ._single import PLAIN, Coder, SingleSamples
 from ._solvers import learns_from_parts
 from ._targets import SIGMOIDS, round_significand
@@ -34,8 +33,10 @@ class OnlineRegressor(RegressorMixin, SingleSamples):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-            A C-contiguous array of the type `dtype` is used without a copy.
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+            A C-contiguous array of the type `dtype` is used without a copy, also one on disk
+            (`numpy.memmap`). Sparse matrices, as CSR, and arrays on disk of another type are made dense and
+            normalised a block of 32 MB at a time, while the block before it is trained on.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
         sample_weight : array-like of shape (n_samples,) or None
             A sample of weight w counts like w samples: it is presented ceil(w) times, with its loss
@@ -76,7 +77,7 @@ class OnlineRegressor(RegressorMixin, SingleSamples):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : array-like or sparse matrix of shape (n_samples, n_features)
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
         sample_weight : array-like of shape (n_samples,) or None
             As in `fit`, but never scaled: a single call does not tell what their mean will be.
@@ -115,9 +116,7 @@ class OnlineRegressor(RegressorMixin, SingleSamples):
     def _validate(self, X: Any, y: Any, reset: bool) -> tuple[np.ndarray, np.ndarray]:
         X = self._rows(X, reset)
         check_rectangular(self._name, y, "of shape (n_samples,) or (n_samples, n_outputs)")
-        X, y = validate_data(
-            self, X, y, dtype=accepted_dtypes(X), reset=reset, multi_output=True, y_numeric=True
-        )
+        X, y = validated(self, X, y, reset=reset, multi_output=True, y_numeric=True)
         if y.dtype.kind not in "biuf":
             raise ValueError(f"[{self._name}] y must be real numbers; got {y.dtype}")
         shape = y.shape[1:]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,6 +13,7 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from tqdm import tqdm
 
+from ._blocks import Block, ahead, block_rows, blocks_of
 from ._inputs import normalized
 from ._presentation import Orders
 from ._rates import RateSchedule
@@ -37,17 +39,38 @@ class InterruptedTraining(UserWarning):
 class TrainingData:
     """What the engine reads, and which rows of it to present."""
 
-    X: np.ndarray  # (n, features): raw rows if `transform` is given, else normalised rows
+    X: Any  # (n, features): raw rows if `transform` is given, else normalised rows
     T: np.ndarray  # (n, outputs)
     transform: tuple[np.ndarray, np.ndarray] | None  # (shift, factor), applied row by row by the engine
     rows: np.ndarray  # (n_presentations,)
     weights: np.ndarray | None  # (n,) weight of one presentation
     labels: np.ndarray | None  # (n,) class numbers, for sampling="interleave"
     keys: np.ndarray | None = None  # (n,) the same for equal rows, which `rows` has side by side
+    in_blocks: bool = False  # `X` is sparse, or on disk in another form than the engine takes
 
     def spread(self, most: int) -> np.ndarray:
         """At most so many of `rows`, from all over them."""
         return self.rows[:: max(1, len(self.rows) // most)][:most]
+
+    def blocks(self, order: np.ndarray, weights: np.ndarray | None, multiple: int) -> Generator[Block]:
+        """The rows `order` as the engine takes them: all at once where they are ready, else in blocks.
+
+        `weights` (n,) are those of a presentation; the size of a block is a multiple of `multiple`.
+        """
+        if self.in_blocks:
+            return ahead(blocks_of(self, order, weights, multiple))
+        return (Block(self.X, self.T, self.transform, order, weights) for _ in range(1))
+
+    def losses(self, network: Network, rows: np.ndarray) -> np.ndarray:
+        """Loss of each of the rows by the network as it stands."""
+        size = block_rows(self.X.shape[1], self.T.itemsize) if self.in_blocks else max(1, len(rows))
+        parts = [rows[start : start + size] for start in range(0, len(rows), size)]
+        return np.concatenate(
+            [
+                network.losses(normalized(self.X[part], self.transform, network.dtype), self.T[part])
+                for part in parts
+            ]
+        )
 
     @property
     def total_weight(self) -> float:
@@ -265,20 +288,25 @@ def present(
     batch_size: int | GrowingBatch,
 ) -> tuple[float, int]:
     """Train on one epoch; returns the mean loss, NaN if it diverged, and the number of presentations."""
-    order = orders.draw()
-    result = network.train_online(
-        data.X,
-        data.T,
-        rule,
-        order=order,
-        engine="auto" if getattr(rule, "refresh", "") == "running" else options.engine,
-        n_threads=options.n_threads,
-        batch_size=batch_size,
-        sample_weight=orders.weights,
-        input_transform=data.transform,
-    )
-    loss = np.nan if result.status == "diverged" else orders.observe(order, result.losses)
-    return loss, len(order)
+    order, losses = orders.draw(), []
+    multiple = batch_size if isinstance(batch_size, int) else 1
+    with closing(data.blocks(order, orders.weights, multiple)) as blocks:
+        for block in blocks:
+            result = network.train_online(
+                block.X,
+                block.T,
+                rule,
+                order=block.order,
+                engine="auto" if getattr(rule, "refresh", "") == "running" else options.engine,
+                n_threads=options.n_threads,
+                batch_size=batch_size,
+                sample_weight=block.weights,
+                input_transform=block.transform,
+            )
+            if result.status == "diverged":
+                return np.nan, len(order)
+            losses.append(result.losses)
+    return orders.observe(order, np.concatenate(losses)), len(order)
 
 
 def warn_of(status: str, name: str, rate: float = 0.0) -> None:
