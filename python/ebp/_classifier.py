@@ -13,6 +13,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import column_or_1d
 
 from . import _options
+from ._callbacks import with_callbacks
 from ._inputs import Transform, check_rectangular, validated
 from ._single import Coder, SingleSamples
 from ._solvers import learns_from_parts
@@ -47,6 +48,7 @@ class OnlineClassifier(ClassifierMixin, SingleSamples):
         super().__init__(**options)
         self.class_weight = class_weight
 
+    @with_callbacks
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Train on samples `X` of the classes `y`.
 

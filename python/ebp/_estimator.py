@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from . import _options
 from ._batch import Search, chosen_solver
+from ._callbacks import FitTasks
 from ._files import Files
 from ._inputs import chunks, normalized, validated
 from ._options import BATCH_SOLVERS, SEARCHES
@@ -39,6 +40,7 @@ class OnlineEstimator(Files, PreparedEstimator):
 
     def _fit(self, X: Any, y: Any, sample_weight: Any) -> None:
         self._check_options()
+        tasks = FitTasks(self, X, y, sample_weight)
         warm = bool(self.warm_start) and hasattr(self, "network_")
         with unchanged_on_error(self):
             self._rng = _generator(self.random_state)
@@ -50,7 +52,8 @@ class OnlineEstimator(Files, PreparedEstimator):
             if self.solver_ not in SEARCHES:
                 self._epoch_length = len(data.rows)
                 start = self._start_rate(data, self._updates(data, self.max_iter))
-        self._train(data, validation, monitor, start, warm)
+        self._train(data, validation, monitor, start, warm, tasks)
+        tasks.end()
 
     def _batch_size(self, data: TrainingData) -> int | GrowingBatch:
         """Presentations of one update."""
@@ -86,6 +89,7 @@ class OnlineEstimator(Files, PreparedEstimator):
         monitor: Monitor,
         start: tuple[float, bool] | None,
         warm: bool,
+        tasks: FitTasks,
     ) -> None:
         """Train by the rule that `start` gives the rate of, or by a batch solver if it is None."""
         presented = self.t_
@@ -93,7 +97,7 @@ class OnlineEstimator(Files, PreparedEstimator):
 
         def course(unit: str) -> Course:
             callbacks = _options.callback_list(self._name, self.callbacks)
-            return Course(self, self.network_, callbacks, validation, publish, unit)
+            return Course(self, self.network_, callbacks, validation, publish, tasks, unit)
 
         def publish(history: History) -> None:
             self._publish(history, presented)

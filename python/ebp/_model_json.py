@@ -15,7 +15,7 @@ import numpy as np
 _STATISTICS = "Moments"
 _BIT_GENERATORS = ("MT19937", "PCG64", "PCG64DXSM", "Philox", "SFC64")
 # Attributes that scikit-learn's own machinery hangs on an instance.
-_FOREIGN_ATTRIBUTES = ("_sklearn_output_config", "_metadata_request")
+_FOREIGN_ATTRIBUTES = ("_sklearn_output_config", "_metadata_request", "_skl_callbacks")
 
 
 class Encoder:

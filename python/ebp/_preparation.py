@@ -14,6 +14,7 @@ from sklearn.frozen import FrozenEstimator
 
 from . import _options
 from ._blocks import block_rows
+from ._callbacks import CallbackSupportMixin
 from ._inputs import Transform, checked_sample_weight, engine_rows, fits_engine, is_large, normalized
 from ._presentation import hold_out, mean_at_least_one, presentations, row_keys
 from ._rbf import SAMPLES as CLUSTERED
@@ -25,7 +26,7 @@ from .network import Network
 from .normalizer import InputNormalizer
 
 
-class PreparedEstimator(BaseEstimator):
+class PreparedEstimator(CallbackSupportMixin, BaseEstimator):
     """Prepares data and network for the training of `OnlineEstimator`.
 
     Subclasses store the parameters and say how targets are coded (the methods of the first part).

@@ -10,6 +10,7 @@ from sklearn.metrics import r2_score
 from sklearn.utils.metaestimators import available_if
 
 from . import _options
+from ._callbacks import with_callbacks
 from ._inputs import Transform, check_rectangular, validated
 from ._single import PLAIN, Coder, SingleSamples
 from ._solvers import learns_from_parts
@@ -28,6 +29,7 @@ class OnlineRegressor(RegressorMixin, SingleSamples):
 
     _y_shape: tuple[int, ...]  # of one sample: () or (n_outputs,)
 
+    @with_callbacks
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Train on samples `X` with the values `y`.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 import warnings
 from collections.abc import Callable, Generator
@@ -14,6 +15,7 @@ from sklearn.exceptions import ConvergenceWarning
 from tqdm import tqdm
 
 from ._blocks import Block, ahead, block_rows, blocks_of
+from ._callbacks import FitTasks
 from ._inputs import normalized
 from ._presentation import Orders
 from ._rates import RateSchedule
@@ -140,6 +142,8 @@ class Course:
         Measures (loss, score) on held-out samples; the network of the best score is kept.
     publish : callable
         Called with the history after every epoch.
+    tasks : FitTasks
+        Tells scikit-learn's callbacks.
     unit : str
         What the progress display calls an epoch.
     """
@@ -151,6 +155,7 @@ class Course:
         callbacks: list[Callable[..., Any]],
         validation: Callable[[], tuple[float, float]] | None,
         publish: Callable[[History], None],
+        tasks: FitTasks,
         unit: str = "epoch",
     ) -> None:
         self.history = History()
@@ -159,6 +164,7 @@ class Course:
         self._callbacks = callbacks
         self._validation = validation
         self._publish = publish
+        self._tasks = tasks
         self._unit = unit
         self._stopping = _Stopping(estimator.tol, estimator.n_iter_no_change)
         self._best: np.ndarray | None = None
@@ -168,9 +174,11 @@ class Course:
         options = self._options
         with tqdm(total=options.max_iter, unit=self._unit, disable=options.verbose != 1) as self._bar:
             try:
+                self._tasks.begin_epoch(self._unit)
                 train(self)
             except KeyboardInterrupt:
                 self.history.status = "interrupted"
+        self._tasks.give_up_epoch()
         if self._best is not None:
             self._network.parameters[:] = self._best
         return self.history
@@ -190,10 +198,13 @@ class Course:
             self._best = self._network.parameters.copy()
         _report(self._bar, options.verbose, f"{self._unit} {epoch + 1}/{options.max_iter}", logs)
         # every callback runs, even after one has asked to stop
-        if any([callback(options, epoch, dict(logs)) for callback in self._callbacks]):
+        answers = [callback(options, epoch, dict(logs)) for callback in self._callbacks]
+        if any([*answers, self._tasks.end_epoch()]):
             history.status = "stopped"
         elif self._stopping.exhausted:
             history.status = "converged"
+        if history.status == "finished" and epoch + 1 < options.max_iter:
+            self._tasks.begin_epoch(self._unit)
         return history.status != "finished"
 
 
@@ -310,7 +321,7 @@ def present(
 
 
 def warn_of(status: str, name: str, rate: float = 0.0) -> None:
-    """Warn of a training that did not go well; called three levels below the public method `name`."""
+    """Warn of a training that did not go well, on behalf of who has called the public method `name`."""
     advice = "use a smaller learning_rate_init or 'auto', and normalised inputs"
     texts = {
         "diverged": f"training diverged at learning rate {rate:.3g}; earlier weights are kept: {advice}",
@@ -324,7 +335,15 @@ def warn_of(status: str, name: str, rate: float = 0.0) -> None:
     }
     if status in texts:
         category = InterruptedTraining if status == "interrupted" else ConvergenceWarning
-        warnings.warn(f"[{name}] {texts[status]}", category, stacklevel=5)
+        warnings.warn(f"[{name}] {texts[status]}", category, stacklevel=_levels_up())
+
+
+def _levels_up() -> int:
+    """Levels from the caller up to the code that is neither this package nor a decorator of scikit-learn."""
+    frame, level = sys._getframe(1), 1
+    while frame.f_back and frame.f_globals.get("__name__", "").startswith(("ebp.", "sklearn.callback.")):
+        frame, level = frame.f_back, level + 1
+    return level
 
 
 def _report(bar: tqdm, verbose: int, name: str, logs: dict[str, float]) -> None:

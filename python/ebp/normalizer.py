@@ -13,6 +13,7 @@ from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
+from ._callbacks import CallbackSupportMixin, FitTasks, with_callbacks
 from ._inputs import checked_sample_weight
 from ._moments import Moments, chunks, principal_directions, shift_and_scale
 
@@ -28,7 +29,7 @@ FEWEST_PIXELS = 64
 _NUMBERS = (int, float, np.integer, np.floating)
 
 
-class InputNormalizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
+class InputNormalizer(CallbackSupportMixin, OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     """Shift, scale and rotate inputs so that gradient descent finds them well conditioned.
 
     Inputs with a mean give the Hessian one very large eigenvalue, correlated inputs and inputs of different
@@ -115,6 +116,7 @@ class InputNormalizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         self.eps = eps
         self.n_components = n_components
 
+    @with_callbacks
     def fit(self, X, y=None, sample_weight=None):
         """Learn the transformation from `X` alone, forgetting what was learned before.
 
@@ -136,7 +138,10 @@ class InputNormalizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             For parameters outside the listed values, inputs that are not a finite numeric matrix, weights
             that are negative or all zero, and data so large that their variance overflows.
         """
-        return self._learn(X, sample_weight, reset=True)
+        tasks = FitTasks(self, X, y, sample_weight)
+        self._learn(X, sample_weight, reset=True)
+        tasks.end()
+        return self
 
     def partial_fit(self, X, y=None, sample_weight=None):
         """Add rows to the statistics: the result is that of one `fit` on all rows, up to rounding.
