@@ -13,6 +13,7 @@ from ebp import (
     rules,
     sampling,
     schedules,
+    streams,
     tricks,
 )
 from ebp._core import version as __version__
@@ -51,6 +52,7 @@ __all__ = [
     "sampling",
     "schedules",
     "show_versions",
+    "streams",
     "train_many",
     "tricks",
 ]

@@ -49,15 +49,16 @@ class OnlineClassifier(ClassifierMixin, SingleSamples):
         self.class_weight = class_weight
 
     @with_callbacks
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
         """Train on samples `X` of the classes `y`.
 
         Parameters
         ----------
-        X : array-like or sparse matrix of shape (n_samples, n_features)
+        X : array-like or sparse matrix of shape (n_samples, n_features), or ebp.streams object
             A C-contiguous array of the type `dtype` is used without a copy, also one on disk
             (`numpy.memmap`). Sparse matrices, as CSR, and arrays on disk of another type are made dense and
-            normalised a block of 32 MB at a time, while the block before it is trained on.
+            normalised a block of 32 MB at a time, while the block before it is trained on. Data that do not
+            fit into memory come as a stream, which has y and sample_weight too: see `ebp.streams.Stream`.
         y : array-like of shape (n_samples,), or indicator matrix of shape (n_samples, n_labels)
             Labels of any kind, at least two different ones; or, for samples with any number of labels each,
             two or more columns of 0 and 1, dense or sparse. A single column is taken for labels.
@@ -88,7 +89,7 @@ class OnlineClassifier(ClassifierMixin, SingleSamples):
         return self
 
     @available_if(learns_from_parts)
-    def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
+    def partial_fit(self, X: Any, y: Any = None, classes: Any = None, sample_weight: Any = None) -> Self:
         """Train on each of the samples once, or emphasised, continuing from the present weights.
 
         The normalisation is updated with every call until 1,000 samples have been seen ("decorrelate": in
@@ -101,7 +102,9 @@ class OnlineClassifier(ClassifierMixin, SingleSamples):
 
         Parameters
         ----------
-        X : array-like or sparse matrix of shape (n_samples, n_features)
+        X : array-like or sparse matrix of shape (n_samples, n_features), or ebp.streams object
+            A stream, which has y and sample_weight too, is read once and learnt in blocks of 32 MB, each as
+            by a call of its own.
         y : array-like of shape (n_samples,) or (n_samples, n_labels)
         classes : array-like of shape (n_classes,)
             All labels that will ever come, for an indicator matrix 0, 1, ..., n_labels - 1; needed in the
@@ -210,14 +213,17 @@ class OnlineClassifier(ClassifierMixin, SingleSamples):
         check_rectangular(self._name, y, LABELS)
         several = has_columns(y)
         X, y = validated(self, X, y, reset=reset, multi_output=several)
-        if several:
+        return X, self._checked_targets(y, reset)
+
+    def _checked_targets(self, y: np.ndarray, reset: bool) -> np.ndarray:
+        if has_columns(y):
             y = self._indicators(y)
         else:
             y = column_or_1d(y)
             check_classification_targets(y)
         if not reset:
             self._check_kind(y)
-        return X, y
+        return y
 
     def _indicators(self, y: np.ndarray) -> np.ndarray:
         """`y` (n, n_labels) as integers."""

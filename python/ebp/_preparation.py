@@ -152,6 +152,10 @@ class PreparedEstimator(CallbackSupportMixin, BaseEstimator):
         """Check `X` and `y` and return them as arrays."""
 
     @abstractmethod
+    def _checked_targets(self, y: np.ndarray, reset: bool) -> np.ndarray:
+        """The part of `_validate` that is about an array `y`; unless `reset`, it must be of the same kind."""
+
+    @abstractmethod
     def _start_targets(self, y: np.ndarray, classes: np.ndarray | None) -> None:
         """Choose how targets are coded; sets `n_outputs_`, `out_activation_` and `_loss`."""
 

@@ -27,6 +27,8 @@ EXPLOSION = (
     10.0  # an epoch whose loss is this many times the initial loss counts as divergence (automatic rate)
 )
 MONITORED = 1000
+# Presentations of a block for which 500 more to measure the curvature do not matter.
+LONG_BLOCK = 5000
 # After so many updates a network that still does no better than a constant is stuck, by a rate too large for
 # it; after fewer it may just not have come far.
 MANY_UPDATES = 500
@@ -49,6 +51,22 @@ class TrainingData:
     labels: np.ndarray | None  # (n,) class numbers, for sampling="interleave"
     keys: np.ndarray | None = None  # (n,) the same for equal rows, which `rows` has side by side
     in_blocks: bool = False  # `X` is sparse, or on disk in another form than the engine takes
+
+    @property
+    def n_presentations(self) -> int:
+        """Presentations of an epoch."""
+        return len(self.rows)
+
+    @property
+    def sample(self) -> TrainingData:
+        """Data to measure rates on, as a stream has them apart."""
+        return self
+
+    @property
+    def refresh(self) -> str:
+        """How SDLM follows its curvature: by measuring it at the start of every block, if these are long."""
+        size = block_rows(self.X.shape[1], self.T.itemsize)
+        return "running" if self.in_blocks and size < min(LONG_BLOCK, len(self.rows)) else "epoch"
 
     def spread(self, most: int) -> np.ndarray:
         """At most so many of `rows`, from all over them."""
@@ -216,23 +234,19 @@ class Loop:
     ----------
     estimator : estimator
         Gives the options.
-    network, data, rule : Network, TrainingData, rule
-    batch_size : int or GrowingBatch
-        Presentations per update.
+    network, rule : Network, rule
     schedule : RateSchedule
-    orders : Orders
-        Draws the order of each epoch.
+    present : callable
+        Presents one epoch: returns the mean loss, NaN if it diverged, and the number of presentations.
     loss_limit : float
         An epoch whose loss is above it counts as divergence.
     """
 
     estimator: Any
     network: Network
-    data: TrainingData
     rule: Any
-    batch_size: int | GrowingBatch
     schedule: RateSchedule
-    orders: Orders
+    present: Callable[[], tuple[float, int]]
     loss_limit: float = np.inf
 
     def train(self, course: Course) -> None:
@@ -242,9 +256,7 @@ class Loop:
             before = self.network.parameters.copy()
             self.rule.learning_rate = self.schedule.rate(epoch)
             rate = self.rule._next_rate
-            loss, n_presented = present(
-                self.estimator, self.network, self.data, self.rule, self.orders, self.batch_size
-            )
+            loss, n_presented = self.present()
             if not loss <= self.loss_limit:
                 # The engine's last finite weights may be too large to be of use.
                 self.network.parameters[:] = before
