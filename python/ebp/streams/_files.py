@@ -230,7 +230,7 @@ class CSV(_Tables):
     ...         print("a,b,sum", *lines, sep="\\n", file=file)
     ...     stream = ebp.streams.CSV(f"{folder}/table.csv", target="sum")
     ...     reg = ebp.MLPRegressor((4,), random_state=0).fit(stream)
-    >>> bool(abs(reg.predict([[3, 4]])[0] - 7) < 0.2)
+    >>> bool(abs(reg.predict_one([3, 4]) - 7) < 0.2)
     True
     """
 
