@@ -7,7 +7,7 @@ import sys
 import ebp
 import numpy as np
 import pytest
-from ebp import _blocks
+from ebp import _blocks, _feed
 from ebp._inputs import on_disk
 from limited import peak_of, run_limited
 
@@ -90,16 +90,17 @@ def test_what_is_not_finite_is_refused(value, tmp_path):
 
 @pytest.mark.parametrize("kind", LAYOUTS)
 def test_memory_stays_far_below_the_array(kind, tmp_path, monkeypatch):
-    """64 MB as float32, of which a third is allowed."""
-    n, n_features = 16_000, 1000
+    """96 MB as float32, of which a third is allowed."""
+    n, n_features = 24_000, 1000
     X, y = table(n, n_features)
     _, mapped = arrays(kind, tmp_path, X)
     del X
     monkeypatch.setattr(_blocks, "BLOCK_BYTES", 1 << 20)
-    model = ebp.MLPClassifier((2,), max_iter=1, early_stopping=True, random_state=0)
+    monkeypatch.setattr(_feed, "TURN_BYTES", 1 << 20)
+    model = ebp.MLPClassifier((60,), max_iter=1, early_stopping=True, random_state=0)
     for work in (
         lambda: model.fit(mapped, y),
-        lambda: ebp.MLPClassifier((2,), random_state=0).partial_fit(mapped, y, classes=["down", "up"]),
+        lambda: ebp.MLPClassifier((60,), random_state=0).partial_fit(mapped, y, classes=["down", "up"]),
         lambda: model.predict(mapped),
         lambda: ebp.InputNormalizer().fit(mapped),
     ):

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 import warnings
 
 import ebp
 import numpy as np
 import pytest
-from ebp import _blocks, _stream_data, _survey
+from ebp import _blocks, _feed, _survey
 from ebp.layers import Conv2D
 from ebp.sampling import Emphasize
 from ebp.schedules import GrowingBatch, InverseTime
-from ebp.streams import CSV, Arrays, Chunks, Parquet, _stream
-from limited import peak_of, run_limited
+from ebp.streams import CSV, Arrays, Chunks, Parquet
 from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning
 
@@ -33,8 +31,9 @@ def in_pieces(X, *rest):
 
 @pytest.fixture
 def small_blocks(monkeypatch):
-    """Blocks of 200 rows of four numbers in float32."""
+    """Turns and blocks of 200 rows of four numbers in float32."""
     monkeypatch.setattr(_blocks, "BLOCK_BYTES", 200 * 4 * 4)
+    monkeypatch.setattr(_feed, "TURN_BYTES", 200 * 4 * 4)
 
 
 @pytest.mark.parametrize(
@@ -91,17 +90,23 @@ def test_in_the_given_order_the_bits_are_those_of_arrays(small_blocks):
     np.testing.assert_allclose(streamed.loss_curve_, whole.loss_curve_, rtol=1e-6)
 
 
+def presented(monkeypatch):
+    """The last column of the rows of each turn, in the order of their presentation."""
+    seen, take = [], _feed.Feed._take
+
+    def note(self):
+        order = take(self)
+        seen.append(self._X[order, 3])
+        return order
+
+    monkeypatch.setattr(_feed.Feed, "_take", note)
+    return seen
+
+
 def test_every_sample_is_presented_once_an_epoch(small_blocks, monkeypatch):
     X, y = table()
     X[:, 3] = np.arange(2000)
-    seen = []
-    train = ebp.Network.train_online
-
-    def spy(self, rows, T, rule, *, order, **kwargs):
-        seen.append(rows[order, 3])
-        return train(self, rows, T, rule, order=order, **kwargs)
-
-    monkeypatch.setattr(ebp.Network, "train_online", spy)
+    seen = presented(monkeypatch)
     classifier(normalize=None, max_iter=2, solver="adam").fit(in_pieces(X, y))
     assert [len(part) for part in seen] == 20 * [200]
     for epoch in (seen[:10], seen[10:]):
@@ -151,20 +156,13 @@ def test_held_out_samples_are_never_trained_on(limit, small_blocks, monkeypatch)
     X, y = table()
     X[:, 3] = np.arange(2000)
     monkeypatch.setattr(_survey, "VALIDATED", limit)
-    seen = set()
-    train = ebp.Network.train_online
-
-    def spy(self, rows, T, rule, *, order, **kwargs):
-        seen.update(rows[order, 3].tolist())
-        return train(self, rows, T, rule, order=order, **kwargs)
-
-    monkeypatch.setattr(ebp.Network, "train_online", spy)
+    turns = presented(monkeypatch)
     measured = []
     forward = ebp.Network.forward
     monkeypatch.setattr(ebp.Network, "forward", lambda net, Z: measured.append(Z[:, 3]) or forward(net, Z))
     model = classifier(normalize=None, early_stopping=True, max_iter=3, tol=0, validation_fraction=0.2)
     model.fit(in_pieces(X, y))
-    held = set(measured[0].tolist())
+    held, seen = set(measured[0].tolist()), set(np.concatenate(turns).tolist())
     assert len(held) == limit if limit == 50 else 340 < len(held) < 460
     assert not held & seen
     assert held | seen == set(range(2000))
@@ -309,74 +307,27 @@ def test_an_error_in_a_later_pass_ends_the_fit():
     assert model.n_iter_ == 1
 
 
-def test_memory_stays_within_buffer_and_blocks(monkeypatch):
-    """96 MB of float32 in 4 MB of buffer and 1 MB of blocks."""
-    n, width = 24_000, 1000
-    X = np.random.default_rng(0).random((n, width), np.float32)
-    y = np.arange(n) % 2
-    X[:, 0] += y
-    monkeypatch.setattr(_blocks, "BLOCK_BYTES", 1 << 20)
-    monkeypatch.setattr(_survey, "BLOCK_BYTES", 1 << 20)
-    monkeypatch.setattr(_stream_data, "BUFFER_BYTES", 4 << 20)
-    assert _stream.CHUNK_BYTES == 1 << 20
-    for kind in (np.float32, np.float64):
-        stream = Chunks(
-            lambda kind=kind: ((X[i : i + 200].astype(kind), y[i : i + 200]) for i in range(0, n, 200))
-        )
-        model = ebp.MLPClassifier((2,), max_iter=1, solver="adam", early_stopping=True, random_state=0)
-        assert peak_of(lambda model=model, stream=stream: model.fit(stream)) < n * width * 4 / 3
-        model = ebp.MLPClassifier((2,), solver="adam", random_state=0)
-        assert (
-            peak_of(lambda model=model, stream=stream: model.partial_fit(stream, classes=[0, 1]))
-            < n * width * 4 / 3
-        )
+@pytest.mark.parametrize(("n", "text"), [(1999, "got fewer than before"), (2001, "got more than before")])
+def test_every_pass_must_have_as_many_samples(n, text):
+    X, y = table(3000)
+    sizes = iter([2000, 2000, n])
+
+    def chunks():
+        size = next(sizes)
+        yield X[:size], y[:size]
+
+    with pytest.raises(ValueError, match=f"as many samples in every pass; {text}"):
+        classifier(tol=0).fit(Chunks(chunks))
 
 
-FIT = """
-X, y = np.memmap({path!r}, np.float32, "r", shape=(600_000, 100)), np.arange(600_000) % 2
-stream = ebp.streams.Arrays(X, y, buffer_size=20_000)
-model = ebp.MLPClassifier((2,), max_iter=1, solver="adam", random_state=0).fit(stream)
-print(model.t_, model.partial_fit(stream).t_)
-"""
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="the limit is one of Linux")
-def test_a_file_of_240_mb_is_learnt_within_120(tmp_path):
-    path = tmp_path / "X.bin"
-    X = np.memmap(path, np.float32, "w+", shape=(600_000, 100))
-    rng = np.random.default_rng(0)
-    for start in range(0, len(X), 10_000):
-        X[start : start + 10_000] = rng.random((10_000, 100), np.float32)
-    X[1::2, 0] += 1
-    X.flush()
-    run = run_limited(FIT.format(path=str(path)), 120)
-    assert run.stdout == "600000 1200000\n", run.stderr
-
-
-def test_parquet_is_learnt_in_a_part_of_its_size(tmp_path, monkeypatch):
-    """96 MB of numbers, of which NumPy and Arrow have a third at most."""
-    pa = pytest.importorskip("pyarrow")
-    parquet = pytest.importorskip("pyarrow.parquet")
-    n, width, rng = 240_000, 100, np.random.default_rng(0)
-    schema = pa.schema([*((f"x{i}", pa.float32()) for i in range(width)), ("y", pa.int8())])
-    path = tmp_path / "t.parquet"
-    with parquet.ParquetWriter(path, schema, compression="none", use_dictionary=False) as writer:
-        for _ in range(0, n, 5000):
-            X, y = rng.random((5000, width), np.float32), np.arange(5000, dtype=np.int8) % 2
-            X[:, 0] += y
-            writer.write_table(pa.table([*X.T, y], schema=schema))
-    del X
-    monkeypatch.setattr(_blocks, "BLOCK_BYTES", 1 << 20)
-    monkeypatch.setattr(_survey, "BLOCK_BYTES", 1 << 20)
-    pool = pa.proxy_memory_pool(pa.system_memory_pool())
-    before = pa.default_memory_pool()
-    pa.set_memory_pool(pool)
-    try:
-        stream = Parquet(path, "y", buffer_size=10_000, chunk_size=2000)
-        model = ebp.MLPClassifier((2,), max_iter=1, solver="adam", random_state=0)
-        peak = peak_of(lambda: model.fit(stream))
-    finally:
-        pa.set_memory_pool(before)
-    assert model.t_ == n
-    assert pool.max_memory() > 0
-    assert peak + pool.max_memory() < n * width * 4 / 3
+def test_auto_normalisation_is_decided_by_all_samples():
+    """Pictures whose rim is empty at first: more than a chunk is needed to see that all pixels are used."""
+    X = np.random.default_rng(0).uniform(0, 255, (2000, 64)).astype(np.float32)
+    X[:500, 30:] *= 0.01
+    X[:, :10] *= np.where(np.arange(2000) % 50 == 0, 1, 0)[:, np.newaxis]
+    y = X[:, 20] > 128
+    whole = classifier(max_iter=2).fit(X, y)
+    streamed = classifier(max_iter=2).fit(in_pieces(X, y))
+    first = ebp.InputNormalizer("auto").fit(X[:90])
+    assert streamed.normalizer_.method_ == whole.normalizer_.method_ == "global" != first.method_
+    np.testing.assert_allclose(streamed.normalizer_.scale_, whole.normalizer_.scale_, rtol=1e-12)

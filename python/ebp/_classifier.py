@@ -57,8 +57,8 @@ class OnlineClassifier(ClassifierMixin, SingleSamples):
         X : array-like or sparse matrix of shape (n_samples, n_features), or ebp.streams object
             A C-contiguous array of the type `dtype` is used without a copy, also one on disk
             (`numpy.memmap`). Sparse matrices, as CSR, and arrays on disk of another type are made dense and
-            normalised a block of 32 MB at a time, while the block before it is trained on. Data that do not
-            fit into memory come as a stream, which has y and sample_weight too: see `ebp.streams.Stream`.
+            normalised a few megabytes at a time, while others are trained on. Data that do not fit into
+            memory come as a stream, which has y and sample_weight too: see `ebp.streams.Stream`.
         y : array-like of shape (n_samples,), or indicator matrix of shape (n_samples, n_labels)
             Labels of any kind, at least two different ones; or, for samples with any number of labels each,
             two or more columns of 0 and 1, dense or sparse. A single column is taken for labels.
@@ -103,8 +103,8 @@ class OnlineClassifier(ClassifierMixin, SingleSamples):
         Parameters
         ----------
         X : array-like or sparse matrix of shape (n_samples, n_features), or ebp.streams object
-            A stream, which has y and sample_weight too, is read once and learnt in blocks of 32 MB, each as
-            by a call of its own.
+            A stream, which has y and sample_weight too, is read once and learnt in blocks, each as by a call
+            of its own.
         y : array-like of shape (n_samples,) or (n_samples, n_labels)
         classes : array-like of shape (n_classes,)
             All labels that will ever come, for an indicator matrix 0, 1, ..., n_labels - 1; needed in the

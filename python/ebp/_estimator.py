@@ -140,7 +140,7 @@ class OnlineEstimator(Files, PreparedEstimator):
         rate, automatic = start
         constant = self.solver_ == "gd" and self.learning_rate == "auto"
         for attempt in range(RESTARTS + 1):
-            rule = self._new_rule(rate, data.sample, data.refresh, presented)
+            rule = self._new_rule(rate, data.sample, "epoch", presented)
             kind = "constant" if constant else self.learning_rate
             schedule = RateSchedule(kind, rate, self.max_iter, self.tol)
             limit = EXPLOSION * before if automatic and np.isfinite(before) else np.inf

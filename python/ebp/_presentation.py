@@ -96,15 +96,25 @@ def presentations(
     if weights is None:
         rows = np.arange(n) if keys is None else np.argsort(keys, kind="stable")
         return rows, None
-    repeats = np.ceil(weights)
-    if repeats.sum() > 10 * n + 1000:
+    if np.ceil(weights).sum() > 10 * n + 1000:
         weights = _mean_one(weights)
-        repeats = np.ceil(weights)
-    rows = np.repeat(np.arange(n), repeats.astype(np.intp))
-    share = np.divide(weights, repeats, out=np.ones(n), where=repeats > 0)
+    rows, share = repeated(weights)
     if keys is not None:
         rows = rows[np.lexsort((share[rows], keys[rows]))]
     return rows, None if np.all(share[rows] == 1) else share
+
+
+def repeated(weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Each row as often as it is presented, and the weight (n,) of one of its presentations.
+
+    Examples
+    --------
+    >>> repeated(np.array([0.5, 0.0, 3.0]))
+    (array([0, 2, 2, 2]), array([0.5, 1. , 1. ]))
+    """
+    repeats = np.ceil(weights)
+    rows = np.repeat(np.arange(len(weights)), repeats.astype(np.intp))
+    return rows, np.divide(weights, repeats, out=np.ones(len(weights)), where=repeats > 0)
 
 
 class Orders:

@@ -38,8 +38,8 @@ class OnlineRegressor(RegressorMixin, SingleSamples):
         X : array-like or sparse matrix of shape (n_samples, n_features), or ebp.streams object
             A C-contiguous array of the type `dtype` is used without a copy, also one on disk
             (`numpy.memmap`). Sparse matrices, as CSR, and arrays on disk of another type are made dense and
-            normalised a block of 32 MB at a time, while the block before it is trained on. Data that do not
-            fit into memory come as a stream, which has y and sample_weight too: see `ebp.streams.Stream`.
+            normalised a few megabytes at a time, while others are trained on. Data that do not fit into
+            memory come as a stream, which has y and sample_weight too: see `ebp.streams.Stream`.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
         sample_weight : array-like of shape (n_samples,) or None
             A sample of weight w counts like w samples: it is presented ceil(w) times, with its loss
@@ -81,8 +81,8 @@ class OnlineRegressor(RegressorMixin, SingleSamples):
         Parameters
         ----------
         X : array-like or sparse matrix of shape (n_samples, n_features), or ebp.streams object
-            A stream, which has y and sample_weight too, is read once and learnt in blocks of 32 MB, each as
-            by a call of its own.
+            A stream, which has y and sample_weight too, is read once and learnt in blocks, each as by a call
+            of its own.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
         sample_weight : array-like of shape (n_samples,) or None
             As in `fit`, but never scaled: a single call does not tell what their mean will be.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from functools import partial
@@ -16,6 +17,7 @@ from sklearn.utils import assert_all_finite
 from ._blocks import ahead, block_rows
 from ._callbacks import FitTasks
 from ._estimator import OnlineEstimator
+from ._feed import Turn, largest_batch, train_by_turns
 from ._inputs import dense_rows
 from ._options import BATCH_SOLVERS, ONLINE_SOLVERS, generator_of
 from ._preparation import unchanged_on_error
@@ -23,9 +25,14 @@ from ._presentation import EmphasizedOrders, orders
 from ._solvers import check_engine, stream_solver
 from ._stream_data import StreamData, buffer_rows
 from ._survey import Survey, has_single_labels
-from ._training import Monitor, present
+from ._training import Monitor
 from .streams import ShuffleBuffer, Stream
 from .streams._shuffle import Arrays, regrouped
+
+
+def _made_up(drawn: Any, order: np.ndarray, weight: float, losses: np.ndarray) -> float:
+    """Sum of the losses of a turn as they would be without emphasis."""
+    return drawn.observe(order, losses) * weight
 
 
 class StreamEstimator(OnlineEstimator):
@@ -89,22 +96,40 @@ class StreamEstimator(OnlineEstimator):
 
     def _present_stream(self, data: StreamData, rule: Any) -> tuple[float, int]:
         """Train on one epoch of a stream: its mean loss, NaN if it diverged, and the presentations."""
-        batch, network = self._batch_size(data), self.network_
-        total = weight = 0.0
-        n_presented = 0
-        seed = int(self._rng.integers(2**63))
-        with closing(data.blocks(seed, batch if isinstance(batch, int) else 1)) as blocks:
-            for block in blocks:
-                drawn = orders(block, self._sampling, self._rng)
-                if isinstance(drawn, EmphasizedOrders):
-                    drawn.measure(network)
-                loss, n = present(self, network, block, rule, drawn, batch)
-                n_presented += n
-                if math.isnan(loss):
-                    return loss, n_presented
-                total += loss * block.total_weight
-                weight += block.total_weight
-        return total / weight, n_presented
+        n, total, weight = data.n_presentations, 0.0, 0.0
+        # of the turns presented: how many losses there will be, and what makes a sum of them
+        waiting: deque[tuple[int, Callable[..., Any]]] = deque()
+
+        def show(turn: Turn, **about: Any) -> tuple[np.ndarray, np.ndarray | None]:
+            nonlocal weight
+            block = data.block(turn.X, turn.T, **about)
+            drawn = orders(block, self._sampling, self._rng)
+            add: Callable[..., Any] = np.sum
+            if isinstance(drawn, EmphasizedOrders):
+                drawn.measure(self.network_)
+            order = drawn.draw()
+            if isinstance(drawn, EmphasizedOrders):
+                add = partial(_made_up, drawn, order, block.total_weight)
+            waiting.append((len(order), add))
+            weight += block.total_weight
+            weights = drawn.weights
+            return order, np.ones(len(turn.X)) if weights is None and data.weighted else weights
+
+        batch_size = self._batch_size(data)
+        feed = data.feed(
+            int(self._rng.integers(2**63)), largest_batch(batch_size, rule.n_presented + n), show
+        )
+        left = np.zeros(0)
+        with closing(train_by_turns(feed, n, rule, self, batch_size)) as parts:
+            for losses in parts:
+                if losses is None:
+                    return math.nan, n
+                left = np.concatenate([left, losses])
+                while waiting and waiting[0][0] <= len(left):
+                    size, add = waiting.popleft()
+                    total += float(add(left[:size]))
+                    left = left[size:]
+        return total / weight, n
 
     # ---- partial_fit --------------------------------------------------------------------------------
 
@@ -139,7 +164,7 @@ class StreamEstimator(OnlineEstimator):
         if first is None:
             return
         chunks, (width, itemsize) = chain([first], chunks), (first[0].shape[1], first[0].itemsize)
-        size = block_rows(width, itemsize, self.batch_size if isinstance(self.batch_size, int) else 1)
+        size = block_rows(width, itemsize)
         if not shuffled:
             yield from regrouped(chunks, size)
             return

@@ -12,14 +12,14 @@ from typing import Any
 import numpy as np
 from sklearn.base import ClassifierMixin
 
-from ._blocks import BLOCK_BYTES
+from ._blocks import BLOCK_BYTES, rows_of
 from ._inputs import dense_rows
 from ._targets import class_factors
 from ._training import MONITORED
 from .streams import Stream
 from .streams._shuffle import Arrays
-from .streams._stream import rows_of
 
+MOST_REPEATS = 10  # presentations of a sample on average, beyond which weights are brought to a mean of 1
 VALIDATED = 10_000  # held-out samples that are kept at most: an accuracy is then good to half a per cent
 
 
@@ -73,9 +73,7 @@ class Survey:
     factors : ndarray of shape (n_classes,), or (1,) without classes
         Times the weight of a sample: class weights, and what brings the mean weight up to 1.
     n_samples : int
-        Samples of positive weight to train on, about.
-    total_weight : float
-        Sum of their weights times factors, about.
+        Samples of positive weight to train on.
     sample, validation : tuples (X, y, weights)
         Random ones of the samples to train on, and those held out, if there are any.
     all_raw : bool
@@ -163,6 +161,8 @@ class Survey:
         self.sample, self.validation, y = training[1:], held_out[1:], training[2]
         if held_out and len(held_out[0]) == self._held_out.most:
             self.fraction = float(np.nextafter(held_out[0][-1], 1))
+        if not self._warm and estimator.normalizer_ is not None and not estimator._frozen:
+            estimator.normalizer_._settle()
         if not self._warm and isinstance(estimator, ClassifierMixin):
             classes = estimator._checked_classes(self._classes) if y.ndim == 1 else None
             estimator._start_targets(y, classes)
@@ -182,8 +182,8 @@ class Survey:
         n, total = counts[factors > 0].sum(), float(factors @ sums)
         if not total > 0:
             raise ValueError(f"[{estimator._name}] some sample must have a positive weight; got zeros only")
-        factors = factors / min(1.0, total / n)
+        if total < n or total > MOST_REPEATS * n:
+            factors = factors * (n / total)
         kept = 0 if not self.validation else len(self.validation[0])
         self.n_samples = max(1, int(n) - kept)
-        self.total_weight = float(factors @ sums) * self.n_samples / int(n)
         return factors

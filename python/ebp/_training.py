@@ -5,8 +5,7 @@ from __future__ import annotations
 import sys
 import time
 import warnings
-from collections.abc import Callable, Generator
-from contextlib import closing
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,8 +13,9 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from tqdm import tqdm
 
-from ._blocks import Block, ahead, block_rows, blocks_of
+from ._blocks import block_rows
 from ._callbacks import FitTasks
+from ._feed import feed_of, largest_batch, train_by_turns
 from ._inputs import normalized
 from ._presentation import Orders
 from ._rates import RateSchedule
@@ -27,8 +27,6 @@ EXPLOSION = (
     10.0  # an epoch whose loss is this many times the initial loss counts as divergence (automatic rate)
 )
 MONITORED = 1000
-# Presentations of a block for which 500 more to measure the curvature do not matter.
-LONG_BLOCK = 5000
 # After so many updates a network that still does no better than a constant is stuck, by a rate too large for
 # it; after fewer it may just not have come far.
 MANY_UPDATES = 500
@@ -62,24 +60,9 @@ class TrainingData:
         """Data to measure rates on, as a stream has them apart."""
         return self
 
-    @property
-    def refresh(self) -> str:
-        """How SDLM follows its curvature: by measuring it at the start of every block, if these are long."""
-        size = block_rows(self.X.shape[1], self.T.itemsize)
-        return "running" if self.in_blocks and size < min(LONG_BLOCK, len(self.rows)) else "epoch"
-
     def spread(self, most: int) -> np.ndarray:
         """At most so many of `rows`, from all over them."""
         return self.rows[:: max(1, len(self.rows) // most)][:most]
-
-    def blocks(self, order: np.ndarray, weights: np.ndarray | None, multiple: int) -> Generator[Block]:
-        """The rows `order` as the engine takes them: all at once where they are ready, else in blocks.
-
-        `weights` (n,) are those of a presentation; the size of a block is a multiple of `multiple`.
-        """
-        if self.in_blocks:
-            return ahead(blocks_of(self, order, weights, multiple))
-        return (Block(self.X, self.T, self.transform, order, weights) for _ in range(1))
 
     def losses(self, network: Network, rows: np.ndarray) -> np.ndarray:
         """Loss of each of the rows by the network as it stands."""
@@ -311,25 +294,27 @@ def present(
     batch_size: int | GrowingBatch,
 ) -> tuple[float, int]:
     """Train on one epoch; returns the mean loss, NaN if it diverged, and the number of presentations."""
-    order, losses = orders.draw(), []
-    multiple = batch_size if isinstance(batch_size, int) else 1
-    with closing(data.blocks(order, orders.weights, multiple)) as blocks:
-        for block in blocks:
-            result = network.train_online(
-                block.X,
-                block.T,
-                rule,
-                order=block.order,
-                engine="auto" if getattr(rule, "refresh", "") == "running" else options.engine,
-                n_threads=options.n_threads,
-                batch_size=batch_size,
-                sample_weight=block.weights,
-                input_transform=block.transform,
-            )
-            if result.status == "diverged":
-                return np.nan, len(order)
-            losses.append(result.losses)
-    return orders.observe(order, np.concatenate(losses)), len(order)
+    order = orders.draw()
+    if data.in_blocks:
+        batch = largest_batch(batch_size, rule.n_presented + len(order))
+        feed = feed_of(network, data, order, orders.weights, batch)
+        parts = list(train_by_turns(feed, len(order), rule, options, batch_size))
+        whole = [part for part in parts if part is not None]
+        loss = orders.observe(order, np.concatenate(whole)) if len(whole) == len(parts) else np.nan
+        return loss, len(order)
+    result = network.train_online(
+        data.X,
+        data.T,
+        rule,
+        order=order,
+        engine="auto" if getattr(rule, "refresh", "") == "running" else options.engine,
+        n_threads=options.n_threads,
+        batch_size=batch_size,
+        sample_weight=orders.weights,
+        input_transform=data.transform,
+    )
+    loss = np.nan if result.status == "diverged" else orders.observe(order, result.losses)
+    return loss, len(order)
 
 
 def warn_of(status: str, name: str, rate: float = 0.0) -> None:

@@ -290,6 +290,12 @@ class InputNormalizer(CallbackSupportMixin, OneToOneFeatureMixin, TransformerMix
         spreads = np.sqrt(moments.variance[varying])
         return "global" if spreads.min() < 0.5 * spreads.max() else "standard"
 
+    def _settle(self) -> None:
+        """Decide again on "auto", by all rows so far."""
+        self.method_ = self._resolve(self._moments)
+        if self.components_ is None:
+            self.mean_, self.scale_ = shift_and_scale(self._moments, self.method_, self.eps)
+
     def _check_parameters(self, where: str) -> None:
         if not isinstance(self.method, str) or self.method not in METHODS:
             raise ValueError(f"[{where}] method must be one of {', '.join(METHODS)}; got {self.method!r}")

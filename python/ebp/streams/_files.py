@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from ebp._blocks import rows_of
 from ebp._checks import check_number
 from ebp._extras import require_extra
-from ebp.streams._stream import Chunk, Stream, rows_of
+from ebp.streams._stream import Chunk, Stream
 
 ROW_GROUP_BYTES = 8 << 20  # of a row group, read at a time: each column costs some time whatever its length
 TEXT_BYTES = 2 << 20  # of a CSV file, read at a time: about a megabyte of numbers

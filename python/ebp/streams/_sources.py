@@ -10,8 +10,9 @@ from scipy.sparse import issparse
 from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import _num_samples
 
+from ebp._blocks import rows_of
 from ebp._checks import check_number
-from ebp.streams._stream import CHUNK_BYTES, Chunk, Stream, rows_of
+from ebp.streams._stream import CHUNK_BYTES, Chunk, Stream
 
 
 class Arrays(Stream):
@@ -109,8 +110,8 @@ class Chunks(Stream):
         Each chunk is ``(X, y)`` or ``(X, y, sample_weight)``, of one sample or more; X may be an array, a
         frame or a sparse matrix. An iterator can be read once, which is enough for `partial_fit`. `fit` reads
         the chunks once for the statistics and then once an epoch: it needs a list or, for chunks that are
-        read or computed when they are needed, a function. The chunks should be the same in every pass
-        (another order within a chunk, or distorted samples, do no harm without early_stopping).
+        read or computed when they are needed, a function. The chunks should be the same in every pass;
+        distorted samples do no harm without early_stopping, but there must be as many.
     buffer_size : int, default=None
         Samples in the shuffle buffer; None: as many as take 64 MB.
 

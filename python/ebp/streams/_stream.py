@@ -34,21 +34,22 @@ class Stream(ABC):
     and passes the samples through a `ShuffleBuffer`. So neighbours come from all over the data even if these
     are sorted by class.
 
-    `fit` reads a stream once for classes, weights and normalisation, and then once in every epoch. In memory
-    are the buffer, two blocks of 32 MB, and what the stream reads at a time, however long it is. A thread
-    reads while another trains. All that is done epoch by epoch stays: losses, schedules, callbacks, stopping.
+    `fit` reads a stream once for classes, weights and normalisation (twice, where samples have weights), and
+    then once in every epoch. In memory are the buffer, what the stream reads at a time, and a ring of the
+    samples that are trained on and of those that come next: some tens of megabytes, however long the stream
+    is. A thread reads while another trains. All that is done epoch by epoch stays: losses, schedules,
+    callbacks, stopping, and the curvature of SDLM, measured at the start of an epoch (and again after every
+    two million presentations).
 
     - early_stopping holds out `validation_fraction` of the samples at random, without regard to classes, and
       keeps those in memory: 10,000 or 32 MB of them at most. The others go into training.
-    - SDLM measures its curvature at the start of every block (half the buffer, or 32 MB); with fewer than
-      5,000 samples in a block it follows it from sample to sample, `refresh="running"`. The same holds for
-      sparse matrices and arrays on disk that have to be converted.
-    - sampling="emphasize" goes by the errors just before each block, "interleave" works within blocks.
+    - sampling="emphasize" goes by the errors just before a few megabytes of samples are presented,
+      "interleave" works within them.
     - class_weight does not count in the normalisation, as it does with arrays.
     - Batch solvers, which need all samples at once, refuse streams; solver="auto" is "sdlm".
 
-    `partial_fit` reads a stream once, and learns each block as by a call of its own. It takes the chunks of a
-    generator too, which can be read only once.
+    `partial_fit` reads a stream once, and learns each block of 32 MB (or half the buffer) as by a call of its
+    own. It takes the chunks of a generator too, which can be read only once.
     """
 
     _same = True  # in every pass, so that it is enough to check the samples once
@@ -103,8 +104,3 @@ class Stream(ABC):
                 opened.pop(turn)
             else:
                 yield (i, found[0]), found[1]
-
-
-def rows_of(n_bytes: int, row_bytes: int) -> int:
-    """Rows of so many bytes that fit into `n_bytes`, at least one."""
-    return max(1, n_bytes // max(1, row_bytes))
