@@ -17,6 +17,7 @@ from __future__ import annotations
 import statistics
 import sys
 import tempfile
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -90,7 +91,9 @@ def trained(task: Task, data: Data, source: str) -> tuple[float, float]:
 
     model = ebp.MLPClassifier((task.hidden,), max_iter=2, tol=0, callbacks=note, random_state=0)
     model.fit(*data.arguments(source))
-    return speeds[-1], model.score(data.X[:CHECK_ROWS], data.y[:CHECK_ROWS])
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "X does not have valid feature names")  # those of the files
+        return speeds[-1], model.score(data.X[:CHECK_ROWS], data.y[:CHECK_ROWS])
 
 
 def measure(task: Task, sources: list[str], rounds: int, rows: int) -> dict:

@@ -63,28 +63,26 @@ class _Tables(Stream):
                 f"got {wrong}"
             )
 
-    def _chunk(self, table: Any) -> Chunk:
-        y = [self._values(table, name) for name in self._targets]
-        weights = None if self.sample_weight is None else self._values(table, self.sample_weight)
+    def _chunk(self, batch: Any) -> Chunk:
+        y = [self._values(batch, name) for name in self._targets]
+        weights = None if self.sample_weight is None else self._values(batch, self.sample_weight)
         target = y[0] if isinstance(self.target, str) else np.column_stack(y)
-        return self._rows(table.select(self.features)), target, weights
+        return self._rows(batch.select(self.features)), target, weights
 
-    def _rows(self, table: Any) -> np.ndarray:
+    def _rows(self, batch: Any) -> np.ndarray:
         """The features as an array (n, n_features), missing values as NaN."""
-        if any(self._arrow.types.is_boolean(kind) for kind in table.schema.types):
-            table = self._arrow.table(
-                [one.cast("uint8") if one.type == "bool" else one for one in table.columns], self.features
-            )
-        (batch,) = table.combine_chunks().to_batches()
+        if any(map(self._arrow.types.is_boolean, batch.schema.types)):
+            columns = [one.cast("uint8") if one.type == "bool" else one for one in batch.columns]
+            batch = self._arrow.RecordBatch.from_arrays(columns, names=batch.schema.names)
         return np.asarray(batch.to_tensor(null_to_nan=True))
 
     @property
     def feature_names(self) -> list[str]:
         return self.features
 
-    def _values(self, table: Any, name: str) -> np.ndarray:
+    def _values(self, batch: Any, name: str) -> np.ndarray:
         """A column of targets or weights, text as NumPy's own."""
-        column, types = table.column(name), self._arrow.types
+        column, types = batch.column(name), self._arrow.types
         if column.null_count:
             raise ValueError(
                 f"[{self._name}] targets and weights must not be missing; got {column.null_count} missing in "
@@ -92,7 +90,7 @@ class _Tables(Stream):
             )
         if types.is_dictionary(column.type):
             column = column.cast(column.type.value_type)
-        values = np.asarray(column.to_numpy())
+        values = np.asarray(column.to_numpy(zero_copy_only=False))
         return values.astype(str) if values.dtype == object else values
 
 
@@ -185,7 +183,7 @@ class Parquet(_Tables):
             batches = file.iter_batches(self.chunk_size, row_groups=[group], columns=self._columns)
             for batch in batches:
                 if batch.num_rows:
-                    yield self._chunk(self._arrow.Table.from_batches([batch]))
+                    yield self._chunk(batch)
 
 
 class CSV(_Tables):
@@ -300,7 +298,8 @@ class CSV(_Tables):
         i, begin, end = part
         text = _lines(self.paths[i], begin, end, self._start(self.paths[i]))
         if text.strip():
-            yield self._chunk(self._table(text, self._names[i], self._columns))
+            (batch,) = self._table(text, self._names[i], self._columns).combine_chunks().to_batches()
+            yield self._chunk(batch)
 
 
 def _lines(path: str, begin: int, end: int, first: int) -> bytes:
