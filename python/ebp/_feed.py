@@ -43,6 +43,7 @@ class Turn:
     X: np.ndarray  # (n, features)
     T: np.ndarray  # (n, outputs)
     present: Callable[[Turn], tuple[np.ndarray, np.ndarray | None]]
+    rows: np.ndarray | None = None  # those of `X` and `T` that are meant; None for all
 
 
 def turn_rows(width: int, itemsize: int) -> int:
@@ -103,8 +104,12 @@ class Feed:
         """The turns with their arrays copied into the ring; called one turn ahead of `_take`."""
         for k, turn in enumerate(turns):
             start = k % self._n_slots * self._rows
-            part = slice(start, start + len(turn.X))
-            self._X[part], self._T[part] = turn.X, turn.T
+            part = slice(start, start + len(turn.X if turn.rows is None else turn.rows))
+            for ring, rows in ((self._X[part], turn.X), (self._T[part], turn.T)):
+                if turn.rows is None:
+                    ring[:] = rows
+                else:
+                    np.take(rows, turn.rows, axis=0, out=ring, mode="clip")  # "raise" would make a copy
             turn.X, turn.T = self._X[part], self._T[part]
             yield start, turn
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -70,12 +70,14 @@ class StreamData:
         return Feed(network, turns, rows, width, batch, self._transform if self._raw else None)
 
     def _turns(self, rng: np.random.Generator, rows: int, show: Show) -> Iterator[Turn]:
+        mixed: Iterator[tuple[Sequence[np.ndarray], np.ndarray]]
         if self._estimator._sampling == "sequential":
-            mixed = regrouped(self._chunks(None), rows)
+            mixed = ((chunk, np.arange(len(chunk[0]))) for chunk in regrouped(self._chunks(None), rows))
         else:
-            mixed = ShuffleBuffer(self._buffer_rows, rng).mix(self._chunks(rng), rows)
-        for X, T, labels, weights in mixed:
-            yield Turn(X, T, partial(show, labels=labels, weights=weights if self.weighted else None))
+            mixed = ShuffleBuffer(self._buffer_rows, rng)._turns(self._chunks(rng), rows)
+        for (X, T, labels, weights), chosen in mixed:
+            own = weights[chosen] if self.weighted else None
+            yield Turn(X, T, partial(show, labels=labels[chosen], weights=own), chosen)
 
     def block(
         self, X: np.ndarray, T: np.ndarray, labels: np.ndarray, weights: np.ndarray | None
