@@ -258,6 +258,15 @@ def test_murata_needs_no_finite_gradient_to_begin():
     assert np.isfinite(model.network_.parameters).all()
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_an_automatic_rate_of_sgd_takes_weights(dtype):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(300, 4))
+    options = {"solver": "sgd", "dtype": dtype, "max_iter": 3, "random_state": 0}
+    model = ebp.MLPClassifier((3,), **options).fit(X, X[:, 0] > 0, rng.uniform(0.5, 2.5, 300))
+    assert model.lambda_max_ > 0
+
+
 def test_weights_of_zero_are_no_samples():
     X, y = data()
     model = ebp.MLPClassifier((5,), random_state=0).partial_fit(X, y, classes=np.unique(y))

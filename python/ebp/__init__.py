@@ -14,6 +14,7 @@ from ebp import (
     rules,
     sampling,
     schedules,
+    streams,
     tricks,
 )
 from ebp._core import version as __version__
@@ -55,6 +56,7 @@ __all__ = [
     "sampling",
     "schedules",
     "show_versions",
+    "streams",
     "train_many",
     "tricks",
 ]

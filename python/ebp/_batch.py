@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 from scipy.optimize import OptimizeResult
+from scipy.sparse import issparse
 from sklearn.base import is_regressor
 from tqdm import tqdm
 
 from ._fit import LEAST_SQUARES, check_matrices, fit
-from ._inputs import normalized
-from ._options import SEARCHES
+from ._inputs import is_large, normalized
+from ._options import BATCH_SOLVERS, ONLINE_SOLVERS, SEARCHES
 from ._training import Course, TrainingData, pace
 from .losses import loss_name
 from .network import Network
@@ -31,8 +32,15 @@ FEW_OPERATIONS = 2e9
 def chosen_solver(estimator: Any, network: Network, data: TrainingData) -> str:
     """The solver that `solver` stands for, checked against the network."""
     owner = type(estimator).__name__
+    if issparse(data.X) and estimator.solver in BATCH_SOLVERS:
+        names = ", ".join(map(repr, ("auto", *ONLINE_SOLVERS)))
+        raise ValueError(
+            f"[{owner}] solver must be one of {names} for sparse X, since the others hold all samples as a "
+            f"dense array; got {estimator.solver!r}"
+        )
     if estimator.solver == "auto":
         regression = is_regressor(estimator) and network.loss_function == "squared_error"
+        regression = regression and not is_large(data.X)
         solver = "lm" if regression and suits_lm(network, len(data.rows)) else "sdlm"
         if estimator.verbose:
             tqdm.write(f"[{owner}] solver {solver}")
@@ -112,7 +120,7 @@ class Search:
     def _rows(self) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
         """Rows and targets, each once, and the weights that its presentations add up to, or None."""
         data, dtype = self.data, self.network.dtype
-        weights = np.bincount(data.rows, minlength=len(data.X)).astype(np.float64)
+        weights = np.bincount(data.rows, minlength=len(data.T)).astype(np.float64)
         if data.weights is not None:
             weights *= data.weights
         X, T = data.X, data.T

@@ -10,10 +10,11 @@ from sklearn.base import ClassifierMixin
 from sklearn.metrics import accuracy_score
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import column_or_1d, validate_data
+from sklearn.utils.validation import column_or_1d
 
 from . import _options
-from ._inputs import Transform, accepted_dtypes, check_rectangular
+from ._callbacks import with_callbacks
+from ._inputs import Transform, check_rectangular, validated
 from ._single import Coder, SingleSamples
 from ._solvers import learns_from_parts
 from ._targets import (
@@ -47,13 +48,17 @@ class OnlineClassifier(ClassifierMixin, SingleSamples):
         super().__init__(**options)
         self.class_weight = class_weight
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+    @with_callbacks
+    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
         """Train on samples `X` of the classes `y`.
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-            A C-contiguous array of the type `dtype` is used without a copy.
+        X : array-like or sparse matrix of shape (n_samples, n_features), or ebp.streams object
+            A C-contiguous array of the type `dtype` is used without a copy, also one on disk
+            (`numpy.memmap`). Sparse matrices, as CSR, and arrays on disk of another type are made dense and
+            normalised a few megabytes at a time, while others are trained on. Data that do not fit into
+            memory come as a stream, which has y and sample_weight too: see `ebp.streams.Stream`.
         y : array-like of shape (n_samples,), or indicator matrix of shape (n_samples, n_labels)
             Labels of any kind, at least two different ones; or, for samples with any number of labels each,
             two or more columns of 0 and 1, dense or sparse. A single column is taken for labels.
@@ -84,7 +89,7 @@ class OnlineClassifier(ClassifierMixin, SingleSamples):
         return self
 
     @available_if(learns_from_parts)
-    def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
+    def partial_fit(self, X: Any, y: Any = None, classes: Any = None, sample_weight: Any = None) -> Self:
         """Train on each of the samples once, or emphasised, continuing from the present weights.
 
         The normalisation is updated with every call until 1,000 samples have been seen ("decorrelate": in
@@ -97,7 +102,9 @@ class OnlineClassifier(ClassifierMixin, SingleSamples):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : array-like or sparse matrix of shape (n_samples, n_features), or ebp.streams object
+            A stream, which has y and sample_weight too, is read once and learnt in blocks, each as by a call
+            of its own.
         y : array-like of shape (n_samples,) or (n_samples, n_labels)
         classes : array-like of shape (n_classes,)
             All labels that will ever come, for an indicator matrix 0, 1, ..., n_labels - 1; needed in the
@@ -205,15 +212,18 @@ class OnlineClassifier(ClassifierMixin, SingleSamples):
         y = y.toarray() if issparse(y) else y
         check_rectangular(self._name, y, LABELS)
         several = has_columns(y)
-        X, y = validate_data(self, X, y, dtype=accepted_dtypes(X), reset=reset, multi_output=several)
-        if several:
+        X, y = validated(self, X, y, reset=reset, multi_output=several)
+        return X, self._checked_targets(y, reset)
+
+    def _checked_targets(self, y: np.ndarray, reset: bool) -> np.ndarray:
+        if has_columns(y):
             y = self._indicators(y)
         else:
             y = column_or_1d(y)
             check_classification_targets(y)
         if not reset:
             self._check_kind(y)
-        return X, y
+        return y
 
     def _indicators(self, y: np.ndarray) -> np.ndarray:
         """`y` (n, n_labels) as integers."""

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
-from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from . import _options
 from ._batch import Search, chosen_solver
+from ._callbacks import FitTasks
 from ._files import Files
-from ._inputs import accepted_dtypes, chunks, normalized
-from ._options import BATCH_SOLVERS, SEARCHES
+from ._inputs import chunks, normalized, validated
+from ._options import BATCH_SOLVERS, SEARCHES, generator_of
 from ._preparation import PreparedEstimator, unchanged_on_error
 from ._presentation import EmphasizedOrders, orders
 from ._rates import RateSchedule, rates_of
@@ -39,30 +40,32 @@ class OnlineEstimator(Files, PreparedEstimator):
 
     def _fit(self, X: Any, y: Any, sample_weight: Any) -> None:
         self._check_options()
+        tasks = FitTasks(self, X, y, sample_weight)
         warm = bool(self.warm_start) and hasattr(self, "network_")
         with unchanged_on_error(self):
-            self._rng = _generator(self.random_state)
+            self._rng = generator_of(self.random_state)
             data, validation = self._prepare(X, y, sample_weight, warm)
             self.solver_ = chosen_solver(self, self.network_, data)
             check_engine(self._name, self.engine, self.solver_, self.network_)
             monitor = Monitor(self.network_, data, self._name)
             start = None
             if self.solver_ not in SEARCHES:
-                self._epoch_length = len(data.rows)
+                self._epoch_length = data.n_presentations
                 start = self._start_rate(data, self._updates(data, self.max_iter))
-        self._train(data, validation, monitor, start, warm)
+        self._train(data, validation, monitor, start, warm, tasks)
+        tasks.end()
 
-    def _batch_size(self, data: TrainingData) -> int | GrowingBatch:
+    def _batch_size(self, data: Any) -> int | GrowingBatch:
         """Presentations of one update."""
         if self.solver_ == "gd":
-            return len(data.rows)
+            return int(data.n_presentations)
         if isinstance(self.batch_size, GrowingBatch):
-            return self.batch_size.in_presentations(self._epoch_length or len(data.rows))
+            return self.batch_size.in_presentations(self._epoch_length or data.n_presentations)
         return int(self.batch_size)
 
-    def _updates(self, data: TrainingData, n_epochs: int) -> int:
+    def _updates(self, data: Any, n_epochs: int) -> int:
         """Updates of the first `n_epochs` epochs of `fit`; with growing batches, about so many."""
-        size, n = self._batch_size(data), len(data.rows)
+        size, n = self._batch_size(data), int(data.n_presentations)
         if isinstance(size, int):
             return n_epochs * math.ceil(n / size)
         times = n * np.arange(n_epochs)[:, None] + np.linspace(0, n, 10)
@@ -74,6 +77,11 @@ class OnlineEstimator(Files, PreparedEstimator):
             return self.learning_rate.in_presentations(self._epoch_length)
         return None
 
+    def _epoch(self, data: Any, rule: Any) -> Callable[[], tuple[float, int]]:
+        """What presents the data once and returns their mean loss, or NaN, and the presentations."""
+        drawn = self._orders(data)
+        return partial(present, self, self.network_, data, rule, drawn, self._batch_size(data))
+
     def _orders(self, data: TrainingData) -> Any:
         # in batch the order plays no part, and emphasising would change what is minimised for nothing
         method = "shuffle" if self.solver_ == "gd" and self.sampling != "sequential" else self._sampling
@@ -81,11 +89,12 @@ class OnlineEstimator(Files, PreparedEstimator):
 
     def _train(
         self,
-        data: TrainingData,
+        data: Any,
         validation: Any,
         monitor: Monitor,
         start: tuple[float, bool] | None,
         warm: bool,
+        tasks: FitTasks,
     ) -> None:
         """Train by the rule that `start` gives the rate of, or by a batch solver if it is None."""
         presented = self.t_
@@ -93,7 +102,7 @@ class OnlineEstimator(Files, PreparedEstimator):
 
         def course(unit: str) -> Course:
             callbacks = _options.callback_list(self._name, self.callbacks)
-            return Course(self, self.network_, callbacks, validation, publish, unit)
+            return Course(self, self.network_, callbacks, validation, publish, tasks, unit)
 
         def publish(history: History) -> None:
             self._publish(history, presented)
@@ -118,7 +127,7 @@ class OnlineEstimator(Files, PreparedEstimator):
 
     def _train_by_rule(
         self,
-        data: TrainingData,
+        data: Any,
         course: Callable[[str], Course],
         monitor: Monitor,
         before: float,
@@ -131,14 +140,12 @@ class OnlineEstimator(Files, PreparedEstimator):
         rate, automatic = start
         constant = self.solver_ == "gd" and self.learning_rate == "auto"
         for attempt in range(RESTARTS + 1):
-            rule = self._new_rule(rate, data, "epoch", presented)
+            rule = self._new_rule(rate, data.sample, "epoch", presented)
             kind = "constant" if constant else self.learning_rate
             schedule = RateSchedule(kind, rate, self.max_iter, self.tol)
             limit = EXPLOSION * before if automatic and np.isfinite(before) else np.inf
             self.eta_, self.loss_ = rate, before
-            loop = Loop(
-                self, network, data, rule, self._batch_size(data), schedule, self._orders(data), limit
-            )
+            loop = Loop(self, network, rule, schedule, self._epoch(data, rule), limit)
             history = course("epoch").run(loop.train)
             complete = history.status in ("finished", "converged") and not warm
             n_updates = self._updates(data, len(history.losses))
@@ -205,25 +212,42 @@ class OnlineEstimator(Files, PreparedEstimator):
 
     # ---- partial_fit --------------------------------------------------------------------------------
 
-    def _partial_fit(self, X: Any, y: Any, sample_weight: Any, classes: np.ndarray | None = None) -> None:
-        """One pass over the rows; the subclass has checked the options and, for the first call, `classes`."""
+    def _partial_fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        classes: np.ndarray | None = None,
+        checked: bool = False,
+    ) -> None:
+        """One pass over the rows; the subclass has checked the options and, for the first call, `classes`.
+
+        `checked` says that `X` and `y` are what `_validate` returns.
+        """
         first = not hasattr(self, "network_")
         with unchanged_on_error(self):
             self.solver_ = stream_solver(self)
-            data = self._prepare_chunk(X, y, sample_weight, classes, first)
+            data = self._prepare_chunk(X, y, sample_weight, classes, first, checked)
             if len(data.rows):
                 self._update_rule(data)
         if len(data.rows):
             self._learn_chunk(data)
 
     def _prepare_chunk(
-        self, X: Any, y: Any, sample_weight: Any, classes: np.ndarray | None, first: bool
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        classes: np.ndarray | None,
+        first: bool,
+        checked: bool = False,
     ) -> TrainingData:
-        X, y = self._validate(X, y, reset=first)
+        if not checked:
+            X, y = self._validate(X, y, reset=first)
         weights = self._sample_weights(X, sample_weight)
         if first:
             self._start_targets(y, classes)
-            self._rng = _generator(self.random_state)
+            self._rng = generator_of(self.random_state)
             self._start_normalizer()
             self._rule = None
         else:
@@ -241,7 +265,7 @@ class OnlineEstimator(Files, PreparedEstimator):
     ) -> None:
         rotated = self.normalizer_ is not None and self.normalizer_.method == "decorrelate"
         if self.normalizer_ is not None and not self._frozen:
-            n_samples = len(X) if weights is None else np.count_nonzero(weights)
+            n_samples = X.shape[0] if weights is None else np.count_nonzero(weights)
             if rotated and n_samples <= X.shape[1]:
                 raise ValueError(
                     f"[{self._name}.partial_fit] normalize='decorrelate' learns its directions in the first "
@@ -249,7 +273,7 @@ class OnlineEstimator(Files, PreparedEstimator):
                 )
             self.normalizer_.partial_fit(X, sample_weight=weights)
         self._update_targets(y, weights)
-        self._n_counted = (0 if first else self._n_counted) + len(X)
+        self._n_counted = (0 if first else self._n_counted) + X.shape[0]
         # Another number of principal directions, or another order of them, would not suit the weights.
         self._statistics_fixed = rotated or self._n_counted >= STREAM_STATISTICS
 
@@ -336,9 +360,9 @@ class OnlineEstimator(Files, PreparedEstimator):
         """Network outputs (n, outputs) for raw inputs."""
         check_is_fitted(self)
         X = self._rows(X, reset=False)
-        X = validate_data(self, X, dtype=accepted_dtypes(X), reset=False)
+        X = validated(self, X, reset=False)
         network, transform = self.network_, self._transform()
-        outputs = np.empty((len(X), network.n_outputs), network.dtype)
+        outputs = np.empty((X.shape[0], network.n_outputs), network.dtype)
         for part in chunks(X):
             outputs[part] = network.forward(normalized(X[part], transform, network.dtype, self._name))
         return outputs
@@ -362,9 +386,3 @@ class OnlineEstimator(Files, PreparedEstimator):
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "network_")
-
-
-def _generator(random_state: Any) -> np.random.Generator:
-    if isinstance(random_state, np.random.Generator):
-        return random_state
-    return np.random.default_rng(check_random_state(random_state).randint(2**31 - 1))

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import mmap
 from collections.abc import Iterator
 from numbers import Real
 from typing import Any
 
 import numpy as np
-from sklearn.utils.validation import check_array
+from scipy.sparse import issparse
+from sklearn.utils import assert_all_finite
+from sklearn.utils.validation import check_array, validate_data
 
 CHUNK = 1 << 18  # numbers normalised at a time, in float64
 RESERVE = 1e6  # distance from the largest number of a type; rows may lie so many scales from their mean
@@ -30,6 +33,43 @@ def accepted_dtypes(X: Any) -> list[type]:
     ):
         return [np.float32, np.float64]
     return [np.float64, np.float32]
+
+
+def on_disk(X: Any) -> bool:
+    """Whether `X` is an array that maps a file, such as an `np.memmap` or a part of one."""
+    while isinstance(X, np.ndarray):
+        X = X.base
+    return isinstance(X, mmap.mmap)
+
+
+def is_large(X: Any) -> bool:
+    """Whether `X` may be larger than memory as a dense array of floats: it is sparse, or on disk."""
+    return issparse(X) or on_disk(X)
+
+
+def dense_rows(X: Any, rows: Any) -> np.ndarray:
+    """``X[rows]`` as a dense array of a type that `accepted_dtypes` allows; a view where it can be."""
+    part = X[rows]
+    part = part.toarray() if issparse(part) else np.asarray(part)
+    accepted = accepted_dtypes(part)
+    return part if part.dtype in accepted else part.astype(accepted[0])
+
+
+def validated(estimator: Any, X: Any, *y: Any, reset: bool, **options: Any) -> Any:
+    """``validate_data(estimator, X, *y, ...)``, which leaves sparse rows sparse and files on disk.
+
+    Sparse matrices become CSR. Arrays on disk keep their type, and are looked through for NaN and infinity a
+    chunk at a time; see `dense_rows` for the rest of what is done with other arrays here.
+    """
+    if not on_disk(X):
+        dtypes = accepted_dtypes(X)
+        return validate_data(estimator, X, *y, dtype=dtypes, accept_sparse="csr", reset=reset, **options)
+    options |= {"dtype": "numeric", "ensure_all_finite": False}
+    checked = validate_data(estimator, X, *y, reset=reset, **options)
+    rows = checked[0] if y else checked
+    for part in chunks(rows):
+        assert_all_finite(rows[part], estimator_name=type(estimator).__name__, input_name="X")
+    return checked
 
 
 def checked_sample_weight(owner: str, sample_weight: Any, n_samples: int) -> np.ndarray | None:
@@ -60,7 +100,7 @@ def normalized(X: np.ndarray, transform: Transform | None, dtype: np.dtype, name
 
     Parameters
     ----------
-    X : ndarray of shape (n, features)
+    X : ndarray or sparse matrix of shape (n, features)
     transform : (shift, factor) or None
         z = (x - shift) * factor for factor (features,); z = factor (x - shift) for a matrix.
     dtype : dtype
@@ -73,9 +113,9 @@ def normalized(X: np.ndarray, transform: Transform | None, dtype: np.dtype, name
         If a normalised value does not fit into `dtype`.
     """
     width = X.shape[1] if transform is None or transform[1].ndim == 1 else len(transform[1])
-    Z = np.empty((len(X), width), dtype)
+    Z = np.empty((X.shape[0], width), dtype)
     for part in chunks(X):
-        rows = X[part]
+        rows = dense_rows(X, part)
         if transform is not None:
             shift, factor = transform
             rows = rows - shift
@@ -90,10 +130,10 @@ def normalized(X: np.ndarray, transform: Transform | None, dtype: np.dtype, name
     return Z
 
 
-def chunks(X: np.ndarray) -> Iterator[slice]:
+def chunks(X: Any) -> Iterator[slice]:
     """Slices of rows whose work arrays stay in the cache."""
     step = max(1, CHUNK // max(1, X.shape[1]))
-    for start in range(0, len(X), step):
+    for start in range(0, X.shape[0], step):
         yield slice(start, start + step)
 
 
@@ -101,9 +141,16 @@ def engine_rows(
     X: np.ndarray, transform: Transform | None, dtype: np.dtype, name: str = "fit"
 ) -> tuple[np.ndarray, Transform | None]:
     """Rows and transformation for the engine: `X` itself if layout and range fit, else a normalised copy."""
-    if X.dtype == dtype and X.flags.c_contiguous and (transform is None or is_exact(transform, dtype)):
+    if fits_engine(X, transform, dtype):
         return X, transform
     return normalized(X, transform, dtype, name), None
+
+
+def fits_engine(X: Any, transform: Transform | None, dtype: np.dtype) -> bool:
+    """Whether the engine can read `X` as it is, and normalise its rows by itself."""
+    if not isinstance(X, np.ndarray) or X.dtype != dtype or not X.flags.c_contiguous:
+        return False
+    return transform is None or is_exact(transform, dtype)
 
 
 def is_exact(transform: Transform, dtype: np.dtype) -> bool:

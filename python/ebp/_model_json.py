@@ -23,7 +23,7 @@ _BIT_GENERATORS = ("MT19937", "PCG64", "PCG64DXSM", "Philox", "SFC64")
 # should, and too little for a file to make much of nothing.
 _MOST_ROOM = 256
 # Attributes that scikit-learn's own machinery hangs on an instance.
-_FOREIGN_ATTRIBUTES = ("_sklearn_output_config", "_metadata_request")
+_FOREIGN_ATTRIBUTES = ("_sklearn_output_config", "_metadata_request", "_skl_callbacks")
 
 
 class Encoder:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from scipy.linalg import eigh
 
@@ -10,7 +12,7 @@ _CHUNK_ROWS = 4096
 _CHUNK_BYTES = 4 << 20
 
 
-def chunks(X: np.ndarray) -> list[slice]:
+def chunks(X: Any) -> list[slice]:
     """Slices of rows that stay within a few megabytes as float64."""
     rows = min(_CHUNK_ROWS, max(1, _CHUNK_BYTES // (8 * X.shape[1])))
     return [slice(start, start + rows) for start in range(0, X.shape[0], rows)]

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 from sklearn.frozen import FrozenEstimator
+from sklearn.utils import check_random_state
 
 from ._checks import check_choice, check_number
 from ._initialization import SCHEMES as WEIGHT_INITS
@@ -50,6 +51,13 @@ def layer_sizes(owner: str, sizes: Any) -> tuple[int, ...]:
             f"[{owner}] hidden_layer_sizes must be a positive integer or a sequence of them; got {sizes!r}"
         )
     return tuple(int(size) for size in values)
+
+
+def generator_of(random_state: Any) -> np.random.Generator:
+    """The Generator that `random_state` is, or a new one seeded by it."""
+    if isinstance(random_state, np.random.Generator):
+        return random_state
+    return np.random.default_rng(check_random_state(random_state).randint(2**31 - 1))
 
 
 def checked_targets(owner: str, targets: Any) -> str | tuple[float, float]:

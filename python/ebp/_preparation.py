@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,9 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.frozen import FrozenEstimator
 
 from . import _options
-from ._inputs import Transform, checked_sample_weight, engine_rows, normalized
+from ._blocks import block_rows
+from ._callbacks import CallbackSupportMixin
+from ._inputs import Transform, checked_sample_weight, engine_rows, fits_engine, is_large, normalized
 from ._presentation import hold_out, mean_at_least_one, presentations, row_keys
 from ._rbf import SAMPLES as CLUSTERED
 from ._targets import SIGMOIDS, output_targets, round_significand
@@ -23,7 +26,7 @@ from .network import Network
 from .normalizer import InputNormalizer
 
 
-class PreparedEstimator(BaseEstimator):
+class PreparedEstimator(CallbackSupportMixin, BaseEstimator):
     """Prepares data and network for the training of `OnlineEstimator`.
 
     Subclasses store the parameters and say how targets are coded (the methods of the first part).
@@ -104,6 +107,11 @@ class PreparedEstimator(BaseEstimator):
         self.verbose = verbose
         self.random_state = random_state
 
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = self.solver not in _options.BATCH_SOLVERS
+        return tags
+
     # ---- what a subclass provides -------------------------------------------------------------------
 
     @abstractmethod
@@ -142,6 +150,10 @@ class PreparedEstimator(BaseEstimator):
     @abstractmethod
     def _validate(self, X: Any, y: Any, reset: bool) -> tuple[np.ndarray, np.ndarray]:
         """Check `X` and `y` and return them as arrays."""
+
+    @abstractmethod
+    def _checked_targets(self, y: np.ndarray, reset: bool) -> np.ndarray:
+        """The part of `_validate` that is about an array `y`; unless `reset`, it must be of the same kind."""
 
     @abstractmethod
     def _start_targets(self, y: np.ndarray, classes: np.ndarray | None) -> None:
@@ -184,7 +196,7 @@ class PreparedEstimator(BaseEstimator):
             weights = mean_at_least_one(weights)
         training, held_out = weights, None
         if self.early_stopping:
-            training, held_out = hold_out(weights, labels, len(X), self.validation_fraction, self._rng)
+            training, held_out = hold_out(weights, labels, X.shape[0], self.validation_fraction, self._rng)
         if not warm:
             self._update_targets(y, training)
             self._start_normalizer()
@@ -198,7 +210,7 @@ class PreparedEstimator(BaseEstimator):
         return data, None if held_out is None else self._validation(X, T, y, held_out, weights)
 
     def _sample_weights(self, X: np.ndarray, sample_weight: Any) -> np.ndarray | None:
-        return checked_sample_weight(self._name, sample_weight, len(X))
+        return checked_sample_weight(self._name, sample_weight, X.shape[0])
 
     def _start_normalizer(self) -> None:
         """Set an unfitted `normalizer_`, or the fitted one of a FrozenEstimator, or None."""
@@ -233,7 +245,7 @@ class PreparedEstimator(BaseEstimator):
             dtype=self.dtype,
             random_state=rng,
         )
-        self._initialize_rbf(X if weights is None else X[weights > 0], rng)
+        self._initialize_rbf(X, weights, rng)
         self.t_ = 0
         self._epoch_length = None
         self.n_iter_ = 0
@@ -258,13 +270,14 @@ class PreparedEstimator(BaseEstimator):
         twist = getattr(self._all_layers()[-1], "twist", 0.0)
         return output_targets(self._name, targets, self.out_activation_, twist)
 
-    def _initialize_rbf(self, X: np.ndarray, rng: np.random.Generator) -> None:
+    def _initialize_rbf(self, X: Any, weights: np.ndarray | None, rng: np.random.Generator) -> None:
         """Start Gaussian units from clusters; where there are too few different samples they stay random."""
         if not any(isinstance(layer, GaussianRBF) for layer in self.network_.layers):
             return
-        if len(X) > CLUSTERED:
-            X = X[rng.choice(len(X), CLUSTERED, replace=False)]
-        Z = normalized(X, self._transform(), self.network_.dtype, self._name)
+        rows = np.arange(X.shape[0]) if weights is None else np.flatnonzero(weights > 0)
+        if len(rows) > CLUSTERED:
+            rows = rows[rng.choice(len(rows), CLUSTERED, replace=False)]
+        Z = normalized(X[rows], self._transform(), self.network_.dtype, self._name)
         with suppress(ValueError):
             self.network_.initialize_rbf(Z, random_state=rng)
 
@@ -296,12 +309,15 @@ class PreparedEstimator(BaseEstimator):
         return default if given is None else getattr(given, "activation", "identity")
 
     def _training_data(
-        self, X: np.ndarray, T: np.ndarray, labels: np.ndarray | None, weights: np.ndarray | None
+        self, X: Any, T: np.ndarray, labels: np.ndarray | None, weights: np.ndarray | None
     ) -> TrainingData:
-        rows, transform = engine_rows(X, self._transform(), self.network_.dtype, self._name)
+        rows, transform, dtype = X, self._transform(), self.network_.dtype
+        in_blocks = is_large(X) and not fits_engine(X, transform, dtype)
+        if not in_blocks:
+            rows, transform = engine_rows(X, transform, dtype, self._name)
         keys = None if self._sampling == "sequential" else row_keys(X, T)
-        order, presentation_weights = presentations(weights, len(X), keys)
-        return TrainingData(rows, T, transform, order, presentation_weights, labels, keys)
+        order, presentation_weights = presentations(weights, X.shape[0], keys)
+        return TrainingData(rows, T, transform, order, presentation_weights, labels, keys, in_blocks)
 
     @property
     def _sampling(self) -> Any:
@@ -315,15 +331,29 @@ class PreparedEstimator(BaseEstimator):
         self, X: np.ndarray, T: np.ndarray, y: np.ndarray, held_out: np.ndarray, weights: np.ndarray | None
     ) -> Any:
         """A function that measures (loss, score) of the network on the rows `held_out`."""
-        network = self.network_
-        Z = normalized(X[held_out], self._transform(), network.dtype, self._name)
-        T, y = T[held_out], y[held_out]
+        network, T, y = self.network_, T[held_out], y[held_out]
         w = None if weights is None else weights[held_out]
+        if is_large(X):
+            return partial(self._measure_in_parts, X, held_out, T, y, w)
+        Z = normalized(X[held_out], self._transform(), network.dtype, self._name)
 
         def measure() -> tuple[float, float]:
             return network.loss(Z, T, w), self._score_outputs(network.forward(Z), y, w)
 
         return measure
+
+    def _measure_in_parts(
+        self, X: Any, held_out: np.ndarray, T: np.ndarray, y: np.ndarray, weights: np.ndarray | None
+    ) -> tuple[float, float]:
+        """The same with few rows in memory at a time; `T`, `y` and `weights` are those of `held_out`."""
+        network, transform = self.network_, self._transform()
+        losses, outputs = np.empty(len(T)), np.empty((len(T), network.n_outputs), network.dtype)
+        size = block_rows(X.shape[1], network.dtype.itemsize)
+        for start in range(0, len(T), size):
+            part = slice(start, start + size)
+            Z = normalized(X[held_out[part]], transform, network.dtype, self._name)
+            losses[part], outputs[part] = network.losses(Z, T[part]), network.forward(Z)
+        return float(np.average(losses, weights=weights)), self._score_outputs(outputs, y, weights)
 
 
 @contextmanager

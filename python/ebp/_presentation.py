@@ -13,18 +13,18 @@ import numpy as np
 from sklearn.model_selection import train_test_split
 
 from . import sampling
-from ._inputs import normalized
+from ._inputs import dense_rows
 from ._targets import round_significand
 
 CHUNK = 1 << 18  # numbers hashed at a time: the work arrays stay in the cache
 
 
-def row_keys(X: np.ndarray, T: np.ndarray) -> np.ndarray:
+def row_keys(X: Any, T: np.ndarray) -> np.ndarray:
     """One 64-bit key per row of [X, T], the same wherever the row stands.
 
     Parameters
     ----------
-    X : ndarray of shape (n, features)
+    X : ndarray or sparse matrix of shape (n, features)
     T : ndarray of shape (n, outputs)
 
     Returns
@@ -35,13 +35,13 @@ def row_keys(X: np.ndarray, T: np.ndarray) -> np.ndarray:
     """
     factors = np.random.default_rng(0).integers(1 << 62, size=X.shape[1] + T.shape[1], dtype=np.uint64)
     factors = 2 * factors + 1
-    keys = np.empty(len(X), np.uint64)
+    keys = np.empty(len(T), np.uint64)
     step = max(1, CHUNK // len(factors))
-    for start in range(0, len(X), step):
+    for start in range(0, len(T), step):
         part = slice(start, start + step)
         # + 0.0 turns -0.0 into 0.0; the mantissa's leading bits stand high in the word, the shift brings
         # them to where a multiplication spreads them
-        bits = (np.hstack([X[part], T[part]]).astype(np.float64) + 0.0).view(np.uint64)
+        bits = (np.hstack([dense_rows(X, part), T[part]]).astype(np.float64) + 0.0).view(np.uint64)
         bits ^= bits >> np.uint64(32)
         bits *= factors
         bits ^= bits >> np.uint64(29)
@@ -96,15 +96,25 @@ def presentations(
     if weights is None:
         rows = np.arange(n) if keys is None else np.argsort(keys, kind="stable")
         return rows, None
-    repeats = np.ceil(weights)
-    if repeats.sum() > 10 * n + 1000:
+    if np.ceil(weights).sum() > 10 * n + 1000:
         weights = _mean_one(weights)
-        repeats = np.ceil(weights)
-    rows = np.repeat(np.arange(n), repeats.astype(np.intp))
-    share = np.divide(weights, repeats, out=np.ones(n), where=repeats > 0)
+    rows, share = repeated(weights)
     if keys is not None:
         rows = rows[np.lexsort((share[rows], keys[rows]))]
     return rows, None if np.all(share[rows] == 1) else share
+
+
+def repeated(weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Each row as often as it is presented, and the weight (n,) of one of its presentations.
+
+    Examples
+    --------
+    >>> repeated(np.array([0.5, 0.0, 3.0]))
+    (array([0, 2, 2, 2]), array([0.5, 1. , 1. ]))
+    """
+    repeats = np.ceil(weights)
+    rows = np.repeat(np.arange(len(weights)), repeats.astype(np.intp))
+    return rows, np.divide(weights, repeats, out=np.ones(len(weights)), where=repeats > 0)
 
 
 class Orders:
@@ -163,7 +173,7 @@ class EmphasizedOrders(Orders):
             starts[1:] |= np.diff(data.weights[data.rows]) != 0
         first = np.flatnonzero(starts)
         self._rows = data.rows[first]  # one of each kind
-        self._kind = np.zeros(len(data.X), np.intp)
+        self._kind = np.zeros(len(data.T), np.intp)
         self._kind[self._rows] = np.arange(len(first))
         self._sampler = settings.sampler(len(first), np.diff(np.append(first, len(keys))))
 
@@ -172,7 +182,7 @@ class EmphasizedOrders(Orders):
         correction, weights = self._sampler.sample_weight, self._data.weights
         if correction is None:
             return weights
-        corrected = np.ones(len(self._data.X)) if weights is None else weights.copy()
+        corrected = np.ones(len(self._data.T)) if weights is None else weights.copy()
         corrected[self._rows] *= correction
         return corrected
 
@@ -191,7 +201,7 @@ class EmphasizedOrders(Orders):
     def measure(self, network: Any) -> None:
         """Take the errors of the network as it stands for the running errors, if they are finite."""
         rows, data = self._rows, self._data
-        losses = network.losses(normalized(data.X[rows], data.transform, network.dtype), data.T[rows])
+        losses = data.losses(network, rows)
         if np.isfinite(losses).all():
             self._sampler.observe(np.arange(len(rows)), losses)
 

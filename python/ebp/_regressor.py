@@ -8,10 +8,10 @@ import numpy as np
 from sklearn.base import RegressorMixin
 from sklearn.metrics import r2_score
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import validate_data
 
 from . import _options
-from ._inputs import Transform, accepted_dtypes, check_rectangular
+from ._callbacks import with_callbacks
+from ._inputs import Transform, check_rectangular, validated
 from ._single import PLAIN, Coder, SingleSamples
 from ._solvers import learns_from_parts
 from ._targets import SIGMOIDS, round_significand
@@ -29,13 +29,17 @@ class OnlineRegressor(RegressorMixin, SingleSamples):
 
     _y_shape: tuple[int, ...]  # of one sample: () or (n_outputs,)
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+    @with_callbacks
+    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
         """Train on samples `X` with the values `y`.
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-            A C-contiguous array of the type `dtype` is used without a copy.
+        X : array-like or sparse matrix of shape (n_samples, n_features), or ebp.streams object
+            A C-contiguous array of the type `dtype` is used without a copy, also one on disk
+            (`numpy.memmap`). Sparse matrices, as CSR, and arrays on disk of another type are made dense and
+            normalised a few megabytes at a time, while others are trained on. Data that do not fit into
+            memory come as a stream, which has y and sample_weight too: see `ebp.streams.Stream`.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
         sample_weight : array-like of shape (n_samples,) or None
             A sample of weight w counts like w samples: it is presented ceil(w) times, with its loss
@@ -63,7 +67,7 @@ class OnlineRegressor(RegressorMixin, SingleSamples):
         return self
 
     @available_if(learns_from_parts)
-    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+    def partial_fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
         """Train on each of the samples once, or emphasised, continuing from the present weights.
 
         The normalisation of inputs and targets is updated with every call until 1,000 samples have been
@@ -76,7 +80,9 @@ class OnlineRegressor(RegressorMixin, SingleSamples):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : array-like or sparse matrix of shape (n_samples, n_features), or ebp.streams object
+            A stream, which has y and sample_weight too, is read once and learnt in blocks, each as by a call
+            of its own.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
         sample_weight : array-like of shape (n_samples,) or None
             As in `fit`, but never scaled: a single call does not tell what their mean will be.
@@ -115,9 +121,10 @@ class OnlineRegressor(RegressorMixin, SingleSamples):
     def _validate(self, X: Any, y: Any, reset: bool) -> tuple[np.ndarray, np.ndarray]:
         X = self._rows(X, reset)
         check_rectangular(self._name, y, "of shape (n_samples,) or (n_samples, n_outputs)")
-        X, y = validate_data(
-            self, X, y, dtype=accepted_dtypes(X), reset=reset, multi_output=True, y_numeric=True
-        )
+        X, y = validated(self, X, y, reset=reset, multi_output=True, y_numeric=True)
+        return X, self._checked_targets(y, reset)
+
+    def _checked_targets(self, y: np.ndarray, reset: bool) -> np.ndarray:
         if y.dtype.kind not in "biuf":
             raise ValueError(f"[{self._name}] y must be real numbers; got {y.dtype}")
         shape = y.shape[1:]
@@ -125,8 +132,9 @@ class OnlineRegressor(RegressorMixin, SingleSamples):
             raise ValueError(
                 f"[{self._name}] y must have the outputs of the first call, {self._y_shape}; got {shape}"
             )
-        self._y_shape = shape
-        return X, y
+        if reset:
+            self._y_shape = shape
+        return y
 
     def _start_targets(self, y: np.ndarray, classes: np.ndarray | None) -> None:
         self.n_outputs_ = 1 if y.ndim == 1 else y.shape[1]

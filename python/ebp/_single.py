@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from ._estimator import OnlineEstimator
 from ._inputs import Transform
 from ._solvers import learns_from_parts, stream_solver
+from ._stream_fit import StreamEstimator
 from ._training import EXPLOSION
 
 PLAIN = "?bBhHiIlLqQefd"  # types that float64 holds as they are, or rounds as a conversion of many rows does
@@ -29,7 +29,7 @@ LARGEST_LOSS = 1e6
 Coder = Callable[[Any], np.ndarray | None]
 
 
-class SingleSamples(OnlineEstimator):
+class SingleSamples(StreamEstimator):
     """What the estimators do with one sample at a time."""
 
     @abstractmethod

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 import warnings
 from collections.abc import Callable
@@ -12,6 +13,9 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from tqdm import tqdm
 
+from ._blocks import block_rows
+from ._callbacks import FitTasks
+from ._feed import feed_of, largest_batch, train_by_turns
 from ._inputs import normalized
 from ._presentation import Orders
 from ._rates import RateSchedule
@@ -37,17 +41,39 @@ class InterruptedTraining(UserWarning):
 class TrainingData:
     """What the engine reads, and which rows of it to present."""
 
-    X: np.ndarray  # (n, features): raw rows if `transform` is given, else normalised rows
+    X: Any  # (n, features): raw rows if `transform` is given, else normalised rows
     T: np.ndarray  # (n, outputs)
     transform: tuple[np.ndarray, np.ndarray] | None  # (shift, factor), applied row by row by the engine
     rows: np.ndarray  # (n_presentations,)
     weights: np.ndarray | None  # (n,) weight of one presentation
     labels: np.ndarray | None  # (n,) class numbers, for sampling="interleave"
     keys: np.ndarray | None = None  # (n,) the same for equal rows, which `rows` has side by side
+    in_blocks: bool = False  # `X` is sparse, or on disk in another form than the engine takes
+
+    @property
+    def n_presentations(self) -> int:
+        """Presentations of an epoch."""
+        return len(self.rows)
+
+    @property
+    def sample(self) -> TrainingData:
+        """Data to measure rates on, as a stream has them apart."""
+        return self
 
     def spread(self, most: int) -> np.ndarray:
         """At most so many of `rows`, from all over them."""
         return self.rows[:: max(1, len(self.rows) // most)][:most]
+
+    def losses(self, network: Network, rows: np.ndarray) -> np.ndarray:
+        """Loss of each of the rows by the network as it stands."""
+        size = block_rows(self.X.shape[1], self.T.itemsize) if self.in_blocks else max(1, len(rows))
+        parts = [rows[start : start + size] for start in range(0, len(rows), size)]
+        return np.concatenate(
+            [
+                network.losses(normalized(self.X[part], self.transform, network.dtype), self.T[part])
+                for part in parts
+            ]
+        )
 
     @property
     def total_weight(self) -> float:
@@ -117,6 +143,8 @@ class Course:
         Measures (loss, score) on held-out samples; the network of the best score is kept.
     publish : callable
         Called with the history after every epoch.
+    tasks : FitTasks
+        Tells scikit-learn's callbacks.
     unit : str
         What the progress display calls an epoch.
     """
@@ -128,6 +156,7 @@ class Course:
         callbacks: list[Callable[..., Any]],
         validation: Callable[[], tuple[float, float]] | None,
         publish: Callable[[History], None],
+        tasks: FitTasks,
         unit: str = "epoch",
     ) -> None:
         self.history = History()
@@ -136,6 +165,7 @@ class Course:
         self._callbacks = callbacks
         self._validation = validation
         self._publish = publish
+        self._tasks = tasks
         self._unit = unit
         self._stopping = _Stopping(estimator.tol, estimator.n_iter_no_change)
         self._best: np.ndarray | None = None
@@ -145,9 +175,11 @@ class Course:
         options = self._options
         with tqdm(total=options.max_iter, unit=self._unit, disable=options.verbose != 1) as self._bar:
             try:
+                self._tasks.begin_epoch(self._unit)
                 train(self)
             except KeyboardInterrupt:
                 self.history.status = "interrupted"
+        self._tasks.give_up_epoch()
         if self._best is not None:
             self._network.parameters[:] = self._best
         return self.history
@@ -167,10 +199,13 @@ class Course:
             self._best = self._network.parameters.copy()
         _report(self._bar, options.verbose, f"{self._unit} {epoch + 1}/{options.max_iter}", logs)
         # every callback runs, even after one has asked to stop
-        if any([callback(options, epoch, dict(logs)) for callback in self._callbacks]):
+        answers = [callback(options, epoch, dict(logs)) for callback in self._callbacks]
+        if any([*answers, self._tasks.end_epoch()]):
             history.status = "stopped"
         elif self._stopping.exhausted:
             history.status = "converged"
+        if history.status == "finished" and epoch + 1 < options.max_iter:
+            self._tasks.begin_epoch(self._unit)
         return history.status != "finished"
 
 
@@ -182,23 +217,19 @@ class Loop:
     ----------
     estimator : estimator
         Gives the options.
-    network, data, rule : Network, TrainingData, rule
-    batch_size : int or GrowingBatch
-        Presentations per update.
+    network, rule : Network, rule
     schedule : RateSchedule
-    orders : Orders
-        Draws the order of each epoch.
+    present : callable
+        Presents one epoch: returns the mean loss, NaN if it diverged, and the number of presentations.
     loss_limit : float
         An epoch whose loss is above it counts as divergence.
     """
 
     estimator: Any
     network: Network
-    data: TrainingData
     rule: Any
-    batch_size: int | GrowingBatch
     schedule: RateSchedule
-    orders: Orders
+    present: Callable[[], tuple[float, int]]
     loss_limit: float = np.inf
 
     def train(self, course: Course) -> None:
@@ -208,9 +239,7 @@ class Loop:
             before = self.network.parameters.copy()
             self.rule.learning_rate = self.schedule.rate(epoch)
             rate = self.rule._next_rate
-            loss, n_presented = present(
-                self.estimator, self.network, self.data, self.rule, self.orders, self.batch_size
-            )
+            loss, n_presented = self.present()
             if not loss <= self.loss_limit:
                 # The engine's last finite weights may be too large to be of use.
                 self.network.parameters[:] = before
@@ -266,6 +295,13 @@ def present(
 ) -> tuple[float, int]:
     """Train on one epoch; returns the mean loss, NaN if it diverged, and the number of presentations."""
     order = orders.draw()
+    if data.in_blocks:
+        batch = largest_batch(batch_size, rule.n_presented + len(order))
+        feed = feed_of(network, data, order, orders.weights, batch)
+        parts = list(train_by_turns(feed, len(order), rule, options, batch_size))
+        whole = [part for part in parts if part is not None]
+        loss = orders.observe(order, np.concatenate(whole)) if len(whole) == len(parts) else np.nan
+        return loss, len(order)
     result = network.train_online(
         data.X,
         data.T,
@@ -282,7 +318,7 @@ def present(
 
 
 def warn_of(status: str, name: str, rate: float = 0.0) -> None:
-    """Warn of a training that did not go well; called three levels below the public method `name`."""
+    """Warn of a training that did not go well, on behalf of who has called the public method `name`."""
     advice = "use a smaller learning_rate_init or 'auto', and normalised inputs"
     texts = {
         "diverged": f"training diverged at learning rate {rate:.3g}; earlier weights are kept: {advice}",
@@ -296,7 +332,15 @@ def warn_of(status: str, name: str, rate: float = 0.0) -> None:
     }
     if status in texts:
         category = InterruptedTraining if status == "interrupted" else ConvergenceWarning
-        warnings.warn(f"[{name}] {texts[status]}", category, stacklevel=5)
+        warnings.warn(f"[{name}] {texts[status]}", category, stacklevel=_levels_up())
+
+
+def _levels_up() -> int:
+    """Levels from the caller up to the code that is neither this package nor a decorator of scikit-learn."""
+    frame, level = sys._getframe(1), 1
+    while frame.f_back and frame.f_globals.get("__name__", "").startswith(("ebp.", "sklearn.callback.")):
+        frame, level = frame.f_back, level + 1
+    return level
 
 
 def _report(bar: tqdm, verbose: int, name: str, logs: dict[str, float]) -> None:

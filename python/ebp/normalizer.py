@@ -9,9 +9,11 @@ import copy
 from typing import Any
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
+from ._callbacks import CallbackSupportMixin, FitTasks, with_callbacks
 from ._inputs import checked_sample_weight
 from ._moments import Moments, chunks, principal_directions, shift_and_scale
 
@@ -27,7 +29,7 @@ FEWEST_PIXELS = 64
 _NUMBERS = (int, float, np.integer, np.floating)
 
 
-class InputNormalizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
+class InputNormalizer(CallbackSupportMixin, OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     """Shift, scale and rotate inputs so that gradient descent finds them well conditioned.
 
     Inputs with a mean give the Hessian one very large eigenvalue, correlated inputs and inputs of different
@@ -83,6 +85,10 @@ class InputNormalizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
     Notes
     -----
+    Sparse matrices are read a chunk of rows at a time. What `transform` returns is a dense array, since a
+    mean that is subtracted leaves no zeros; the estimators, which normalise inside, never make one of all
+    rows.
+
     "decorrelate" and "zca" hold an (n_features, n_features) matrix and take O(n_features³) per `partial_fit`.
     If nothing varies, "decorrelate" keeps the first column as its one direction, with scale 1.
     While more rows arrive, `partial_fit` can change the number of directions that "decorrelate" keeps.
@@ -110,13 +116,14 @@ class InputNormalizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         self.eps = eps
         self.n_components = n_components
 
+    @with_callbacks
     def fit(self, X, y=None, sample_weight=None):
         """Learn the transformation from `X` alone, forgetting what was learned before.
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-            Finite numbers; read in chunks, without a copy if it is a numeric array.
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+            Finite numbers; read in chunks, without a copy if it is a numeric array or a CSR matrix.
         y : ignored
         sample_weight : array-like of shape (n_samples,), default=None
             Non-negative; a whole weight k counts as k copies of the row, a row of weight 0 is ignored.
@@ -131,7 +138,10 @@ class InputNormalizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             For parameters outside the listed values, inputs that are not a finite numeric matrix, weights
             that are negative or all zero, and data so large that their variance overflows.
         """
-        return self._learn(X, sample_weight, reset=True)
+        tasks = FitTasks(self, X, y, sample_weight)
+        self._learn(X, sample_weight, reset=True)
+        tasks.end()
+        return self
 
     def partial_fit(self, X, y=None, sample_weight=None):
         """Add rows to the statistics: the result is that of one `fit` on all rows, up to rounding.
@@ -150,7 +160,7 @@ class InputNormalizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : array-like or sparse matrix of shape (n_samples, n_features)
 
         Returns
         -------
@@ -163,11 +173,11 @@ class InputNormalizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             If `X` is not a finite numeric matrix with the columns of `fit`.
         """
         check_is_fitted(self)
-        X = validate_data(self, X, dtype="numeric", reset=False)
+        X = validate_data(self, X, dtype="numeric", accept_sparse="csr", reset=False)
         shift, factor = self._affine()
         Z = np.empty((X.shape[0], len(factor)), dtype=_output_dtype(X))
         for rows in chunks(X):
-            centered = np.subtract(X[rows], shift, dtype=np.float64)
+            centered = np.subtract(_dense(X[rows]), shift, dtype=np.float64)
             Z[rows] = centered * factor if factor.ndim == 1 else centered @ factor.T
         return Z
 
@@ -237,7 +247,7 @@ class InputNormalizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         where = "InputNormalizer.fit" if reset else "InputNormalizer.partial_fit"
         self._check_parameters(where)
         # "numeric" keeps integers as they are: a chunk at a time becomes float64, never the whole array.
-        X = validate_data(self, X, dtype="numeric", reset=reset)
+        X = validate_data(self, X, dtype="numeric", accept_sparse="csr", reset=reset)
         self._check_components(where, X.shape[1])
         weight = checked_sample_weight(where, sample_weight, X.shape[0])
         if not reset and self.method not in ("auto", self.method_):
@@ -252,7 +262,7 @@ class InputNormalizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         moments = Moments(X.shape[1], with_scatter) if reset else copy.deepcopy(self._moments)
         with np.errstate(over="ignore", invalid="ignore"):
             for rows in chunks(X):
-                moments.add(X[rows], None if weight is None else weight[rows])
+                moments.add(_dense(X[rows]), None if weight is None else weight[rows])
             method = self._resolve(moments) if reset else self.method_
             mean, scale = shift_and_scale(moments, method, self.eps)
         if not np.isfinite([moments.weight, *moments.variance, *scale]).all():
@@ -280,6 +290,12 @@ class InputNormalizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         spreads = np.sqrt(moments.variance[varying])
         return "global" if spreads.min() < 0.5 * spreads.max() else "standard"
 
+    def _settle(self) -> None:
+        """Decide again on "auto", by all rows so far."""
+        self.method_ = self._resolve(self._moments)
+        if self.components_ is None:
+            self.mean_, self.scale_ = shift_and_scale(self._moments, self.method_, self.eps)
+
     def _check_parameters(self, where: str) -> None:
         if not isinstance(self.method, str) or self.method not in METHODS:
             raise ValueError(f"[{where}] method must be one of {', '.join(METHODS)}; got {self.method!r}")
@@ -299,9 +315,14 @@ class InputNormalizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
 
 
-def _output_dtype(X: np.ndarray) -> type[np.floating]:
+def _dense(rows: Any) -> np.ndarray:
+    return rows.toarray() if issparse(rows) else rows
+
+
+def _output_dtype(X: Any) -> type[np.floating]:
     return np.float32 if X.dtype == np.float32 else np.float64

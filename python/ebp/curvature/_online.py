@@ -31,7 +31,7 @@ def online_eigenvalue(
     X, T = (array[rows].astype(np.float64) for array in (samples.X, samples.T))
     weights = None
     if samples.weights is not None:
-        weights = samples.weights[rows] * (len(samples.X) / samples.total)
+        weights = samples.weights[rows].astype(np.float64) * (len(samples.X) / samples.total)
 
     def run(shift: float) -> tuple[np.ndarray, np.ndarray]:
         psi = start / np.linalg.norm(start)
