@@ -37,7 +37,7 @@ os.environ.update(common.ONE_THREAD)  # before ebp loads its BLAS
 
 import ebp
 
-UNIT = 128  # presentations: work is counted in whole blocks
+UNIT = 512  # presentations a call, at least: what a call costs is not to be seen
 ROWS = 512  # of the data that networks of all sizes are trained on
 RATE = 1e-4
 FAMILIES: dict[str, Callable[[int], tuple[int, int, int]]] = {
