@@ -1,6 +1,8 @@
 """The documentation keeps its promises: its names exist, its tables are true, its examples run."""
 
 import ast
+import contextlib
+import importlib
 import inspect
 import re
 from pathlib import Path
@@ -35,6 +37,8 @@ def section(text, title):
 
 def resolve(name):
     """The object of a public name, or None."""
+    with contextlib.suppress(ImportError):  # what is not imported with the rest, as it is for others' tools
+        importlib.import_module(f"ebp.{name.partition('.')[0]}")
     found = ebp
     for part in name.split("."):
         fields = getattr(found, "__dataclass_fields__", {})
