@@ -37,7 +37,7 @@ os.environ.update(common.ONE_THREAD)  # before ebp loads its BLAS
 
 import ebp
 
-UNIT = 512  # presentations a call, at least: what a call costs is not to be seen
+UNIT = 512  # presentations: so many a call that what the call itself costs does not count
 ROWS = 512  # of the data that networks of all sizes are trained on
 RATE = 1e-4
 FAMILIES: dict[str, Callable[[int], tuple[int, int, int]]] = {
@@ -80,7 +80,7 @@ def network(widths: tuple[int, ...]) -> ebp.Network:
 
 
 def training(widths: tuple[int, ...], X, T, rows: Rows, seconds: float, n_threads: int = 1) -> Loop:
-    """Samples per second of online training, in whole blocks."""
+    """Samples per second of online training."""
     net, rule = network(widths), ebp.rules.SGD(RATE)
 
     def run(n: int) -> None:

@@ -264,7 +264,7 @@ def mnist(data_dir):
 @pytest.mark.parametrize("rule", MNIST_RULES.values(), ids=MNIST_RULES)
 def test_a_pass_over_mnist_ends_at_the_same_weights(mnist, rule, dtype, tolerance):
     X, T = (array.astype(dtype) for array in mnist)
-    net = ebp.Network([Dense(30), Dense(10)], 784, dtype=dtype, random_state=0)
+    net = ebp.Network([Dense(100), Dense(10)], 784, dtype=dtype, random_state=0)  # large enough to be shared
     found = []
     for options in ({"engine": "streaming"}, {"engine": "blocked"}, {"engine": "blocked", "n_threads": 2}):
         copy = net.copy()

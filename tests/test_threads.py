@@ -65,10 +65,10 @@ def test_one_layer_has_equal_bits_for_any_number_of_threads():
 
 
 @pytest.mark.parametrize("engine", ["streaming", "blocked"])
-@pytest.mark.parametrize("units", [(1,), (2, 3), (8192,)])
-def test_more_threads_than_work(engine, units):
-    X, T = samples(20, 2)
-    net = network(2, units)
+@pytest.mark.parametrize(("inputs", "units"), [(70_000, (1,)), (40_000, (2, 3)), (9, (8192,))])
+def test_more_threads_than_work(engine, inputs, units):
+    X, T = samples(20, inputs)
+    net = network(inputs, units)
     alone, shared = (
         trained(RULES["decay and momentum"], net, X, T, engine=engine, n_threads=k) for k in (1, 7)
     )

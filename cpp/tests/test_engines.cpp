@@ -237,7 +237,7 @@ TEST_CASE("convolutions shared out among threads learn the same") {
 }
 
 TEST_CASE("runs end in the middle of a block, and others follow") {
-  const Index hidden = 48;  // not whole vectors of float in the shares of threads
+  const Index hidden = 257;  // enough to be shared, and not whole vectors of float in the shares of threads
   for (const RuleOptions& options : {sgd(Momentum::kHeavyBall, 0.5, 0.1), sdlm(0, 0)})
     for (int n_threads : {1, 2, 3}) {
       auto network = make_network<float>({kInputs, hidden, kOutputs}, Function::kTanh);

@@ -25,6 +25,36 @@ TEST_CASE_TEMPLATE("sums of packs", T, float, double) {
   for (Index r = 0; r < n; ++r) CHECK(all[r] == expected[std::size_t(r)]);
 }
 
+template <class T, int kCount>
+void check_sums_of() {
+  Pack<T> packs[kCount];
+  for (Index r = 0; r < kCount; ++r)
+    for (Index i = 0; i < kLanes<T>; ++i) packs[r][i] = T(100 * r + i * i);
+  T squares = 0;
+  for (Index i = 0; i < kLanes<T>; ++i) squares += T(i * i);
+  const Pack<T> all = sums<T>(packs);
+  for (Index i = 0; i < kLanes<T>; ++i) CHECK(all[i] == T(100 * (i % kCount) * kLanes<T>) + squares);
+  if constexpr (2 * kCount <= kLanes<T>) check_sums_of<T, 2 * kCount>();
+}
+
+TEST_CASE_TEMPLATE("sums of fewer packs than lanes repeat", T, float, double) { check_sums_of<T, 1>(); }
+
+TEST_CASE_TEMPLATE("lanes of two packs", T, float, double) {
+  Pack<T> a, b;
+  for (Index i = 0; i < kLanes<T>; ++i) {
+    a[i] = T(i);
+    b[i] = std::numeric_limits<T>::quiet_NaN();
+  }
+  for (Index first = 0; first <= kLanes<T>; ++first) {
+    const Pack<T> both = from_lane<T>(first, a, b);
+    for (Index i = 0; i < kLanes<T>; ++i)
+      if (i < first)
+        CHECK(both[i] == T(i));
+      else
+        CHECK(std::isnan(both[i]));
+  }
+}
+
 TEST_CASE_TEMPLATE("partial steps touch nothing beyond the end", T, float, double) {
   for (Index count = 0; count <= 3 * kLanes<T>; ++count) {
     // exactly as long as the data, so that the address sanitizer sees any step beyond it
@@ -52,6 +82,11 @@ TEST_CASE_TEMPLATE("elementary functions", T, float, double) {
     CHECK(std::abs(double(logistic<T>(broadcast(rounded))[0]) - exact_logistic) <=
           unit * exact_logistic + 2 * tiny);
   }
+  CHECK(std::signbit(tanh<T>(broadcast(T(-0.0)))[0]));
+  CHECK(!std::signbit(tanh<T>(broadcast(T(0.0)))[0]));
+  const T infinity = std::numeric_limits<T>::infinity();
+  CHECK(tanh<T>(broadcast(infinity))[0] == T(1));
+  CHECK(tanh<T>(broadcast(-infinity))[0] == T(-1));
   const T nan = std::numeric_limits<T>::quiet_NaN();
   CHECK(std::isnan(tanh<T>(broadcast(nan))[0]));
   CHECK(std::isnan(logistic<T>(broadcast(nan))[0]));

@@ -263,6 +263,7 @@ struct Exponent {
 template <class T>
 inline __attribute__((always_inline)) Pack<T> short_expm1(Pack<T> r) {
   constexpr int kTerms = ExpConstants<T>::kTerms;
+  static_assert(kTerms % 2 == 1, "terms are taken in pairs, from 2 on");
   T factorial = 1;
   std::array<T, kTerms + 1> inverse{};
   for (int i = 2; i <= kTerms; ++i) inverse[std::size_t(i)] = T(1) / (factorial *= T(i));
@@ -334,7 +335,7 @@ inline __attribute__((always_inline)) Pack<T> tanh(Pack<T> x) {
   // Beyond 20, tanh is 1 in both precisions; the bound also keeps the exponential in range.
   const Pack<T> bounded = at_most<T>(flip<T>(x, sign), T(20));
   const Exponent<T> exponent(bounded * T(-2 * kLog2E) + C::kRounder);
-  // Where k ln 2 needs more digits than T has, 2^k is too small for them to matter.
+  // The error of k ln 2 in T, times 2^k, is less than a unit in the last place.
   const Pack<T> em1 = short_expm1<T>(T(-2) * bounded - exponent.k * (C::kLn2High + C::kLn2Low));
   const Pack<T> minus_e = (T(1) - exponent.scale) - exponent.scale * em1;
   return flip<T>(minus_e, sign) / (exponent.scale * em1 + (exponent.scale + T(1)));

@@ -267,7 +267,7 @@ inline __attribute__((always_inline)) Pack<T> totals(const Sweep<T>& s, Index j,
   return simd::sums<T, kCount>(sums);
 }
 
-// The same, apart: where too much is inlined, compilers leave sums in memory.
+// The same, apart: in the middle of all the others, GCC 12 keeps its sums in memory.
 template <int kCount, int kGroup, class Update, class T>
 __attribute__((noinline)) Pack<T> totals_apart(const Sweep<T>& s, Index j, const T* last, const T* x) {
   return totals<kCount, kGroup, Update>(s, j, last, x);
@@ -275,7 +275,7 @@ __attribute__((noinline)) Pack<T> totals_apart(const Sweep<T>& s, Index j, const
 
 // The same for the last rows of a layer, fewer than a pack has lanes: for those that the number's binary
 // digits from kCount on stand for. Sums of fewer rows than lanes repeat, so that each digit's are at their
-// place.
+// place; lanes behind the last row have some of the sums too.
 template <int kCount, int kGroup, class Update, class T>
 inline __attribute__((always_inline)) Pack<T> last_totals(const Sweep<T>& s, Index j, const T* last,
                                                           const T* x) {

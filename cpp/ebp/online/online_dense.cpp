@@ -82,7 +82,7 @@ class OnlineDense final : public OnlineLayer<T> {
     take_constants();
     seen_ = centred_ ? centred_input() : x_;
     if (units_run_) refresh_unit_factors();
-    if (Rule::kOneRate) form_steps();
+    if constexpr (Rule::kOneRate) form_steps();
     if (!e_below) {
       pending_ = x_;
       if (immediate_) finish();
@@ -123,11 +123,10 @@ class OnlineDense final : public OnlineLayer<T> {
     }
   }
 
+  // A bias's change is the step of a weight whose input is 1.
   void form_steps() {
-    const T *factors = unit_factors_.data(), *deltas = delta_.data();
     for (Index j = 0; j < sweep_.n_outputs; j += simd::kLanes<T>)
-      simd::store(unit_steps_.data() + j,
-                  sweep_.constants.epsilon * simd::load(factors + j) * simd::load(deltas + j));
+      simd::store(unit_steps_.data() + j, Rule::bias_change(sweep_, j, simd::AllLanes<T>{}));
   }
 
   // x - m
