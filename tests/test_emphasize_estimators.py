@@ -163,8 +163,10 @@ def test_mislabelled_samples_do_not_take_over(monkeypatch):
     unguarded, _ = presented_wrong(Emphasize(outliers=0.0), monkeypatch, 0.015)
     assert guarded < 1.2 * 0.015
     assert unguarded > 3 * 0.015
-    many, accuracy = presented_wrong(Emphasize(outliers=0.06, patience=3), monkeypatch, 0.05)
-    all_of_them, disastrous = presented_wrong(Emphasize(outliers=0.0), monkeypatch, 0.05)
+    settings = Emphasize(outliers=0.06, patience=3), Emphasize(outliers=0.0)
+    # one seed's accuracies differ by rounding as much as by the setting
+    results = [[presented_wrong(each, monkeypatch, 0.05, seed) for seed in range(4)] for each in settings]
+    (many, accuracy), (all_of_them, disastrous) = np.mean(results, axis=1)
     assert many < 1.2 * 0.05
     assert all_of_them > 3 * 0.05
     assert accuracy > disastrous
