@@ -152,7 +152,7 @@ def test_an_automatic_rate_counts_the_updates_of_growing_batches(first):
     exact = sum(len(growing.sizes(100 * epoch, 100)) for epoch in range(30))
 
     class Data:
-        rows = np.arange(100)
+        n_presentations = 100
 
     assert model._updates(Data, 30) == pytest.approx(exact, rel=0.15)
 
