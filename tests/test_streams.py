@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
+from pathlib import Path
 
 import ebp
 import numpy as np
 import pandas as pd
 import pytest
-from ebp.streams import Arrays, Chunks, ShuffleBuffer
+from ebp.streams import Arrays, Chunks, ShuffleBuffer, cache
 from ebp.streams._shuffle import regrouped
 from scipy import sparse
 
@@ -169,3 +171,80 @@ def test_prequential_takes_streams():
     model = ebp.MLPClassifier((3,), random_state=0)
     result = ebp.evaluation.prequential(model, stream, classes=[False, True])
     assert result.scores[-300:].mean() > 0.9
+
+
+# ---- copies on disk -----------------------------------------------------------------------------------
+
+
+def test_a_copy_holds_what_the_stream_gives(tmp_path):
+    X, y = together(numbers(100, 100))
+    stream = cache(Arrays(X, y, np.arange(100), chunk_size=30, buffer_size=50), tmp_path / "new" / "folder")
+    assert (stream.n_samples, stream.buffer_size) == (100, 50)
+    for found, expected in ((stream.X, X), (stream.y, y), (stream.sample_weight, np.arange(100))):
+        np.testing.assert_array_equal(found, expected)
+        assert found.dtype == expected.dtype
+    assert isinstance(np.load(tmp_path / "new" / "folder" / "X.npy", mmap_mode="r"), np.memmap)
+    assert stream.feature_names is None
+
+
+def test_a_copy_takes_the_largest_type_of_the_chunks():
+    chunks = [
+        (np.zeros((70_000, 2), np.int8), np.full(70_000, "a")),
+        (np.full((2, 2), 0.5, np.float32), np.array(["longer", "b"], object)),
+        (np.ones((1, 2), np.int8), ["c"]),
+    ]
+    stream = cache(ebp.streams.Chunks(chunks))
+    assert stream.X.dtype == np.float32
+    np.testing.assert_array_equal(stream.X, np.vstack([X for X, _ in chunks]))
+    np.testing.assert_array_equal(stream.y, np.concatenate([y for _, y in chunks]).astype(str))
+
+
+def test_a_copy_keeps_the_names_of_features():
+    X, y = together(numbers(100, 100))
+    frame = pd.DataFrame(X, columns=[f"f{i}" for i in range(X.shape[1])])
+    model = ebp.MLPRegressor((2,), max_iter=2, tol=0, random_state=0)
+    model.fit(cache(Arrays(frame, y)))
+    assert model.feature_names_in_.tolist() == frame.columns.tolist()
+
+
+def test_training_on_a_copy_is_that_on_the_arrays():
+    X, y = together(numbers(300, 300))
+    models = [ebp.MLPRegressor((2,), max_iter=3, tol=0, random_state=0) for _ in range(2)]
+    for model, stream in zip(models, (Arrays(X, y), cache(Arrays(X, y))), strict=True):
+        model.fit(stream)
+    np.testing.assert_array_equal(models[0].network_.parameters, models[1].network_.parameters)
+
+
+def test_a_temporary_copy_goes_with_its_stream():
+    stream = cache(Arrays(*together(numbers(10, 10))))
+    folder = Path(stream.folder)
+    assert (folder / "X.npy").exists()
+    del stream
+    gc.collect()
+    assert not folder.exists()
+
+
+def some(n, columns=2):
+    return np.ones((n, columns)), np.arange(n)
+
+
+@pytest.mark.parametrize(
+    ("chunks", "error", "text"),
+    [
+        ([], ValueError, "stream must have samples; got none"),
+        ([(sparse.csr_array(np.eye(3)), [0, 1, 2])], TypeError, "X must be dense; got a sparse matrix"),
+        ([(np.array([["a"]]), [0])], TypeError, "X must be of numbers; got an array of <U1"),
+        ([some(2), some(2, 3)], ValueError, r"all chunks must have rows of the same shape; got \(3,\) after"),
+        ([some(2), (*some(2), [1, 1])], ValueError, "all chunks or none must have sample_weight"),
+    ],
+)
+def test_what_cannot_be_copied(chunks, error, text):
+    with pytest.raises(error, match=rf"\[cache\] {text}"):
+        cache(ebp.streams.Chunks(chunks))
+
+
+def test_a_copy_overwrites_nothing(tmp_path):
+    (tmp_path / "X.npy").write_text("mine")
+    with pytest.raises(ValueError, match=r"\[cache\] folder must be empty, or not there yet; got '/"):
+        cache(Arrays(*some(3)), tmp_path)
+    assert (tmp_path / "X.npy").read_text() == "mine"
