@@ -316,6 +316,22 @@ def test_every_flipped_byte_is_found_out(saved, rng):
         refused(saved, ".")
 
 
+@pytest.mark.parametrize("notes", ["{", "[" * 100_000 + "]" * 100_000, "[]"])
+def test_unreadable_notes(saved, notes):
+    edit(saved, notes=notes, sha256=True)
+    with pytest.raises(ValueError, match=r"\[load\] path must name a .*: its notes are not "):
+        model_file.read_notes(saved)
+
+
+def test_a_lack_of_memory_is_not_the_file_s_fault(saved, monkeypatch):
+    def decode(*_):
+        raise MemoryError
+
+    monkeypatch.setattr(model_file.Decoder, "decode", decode)
+    with pytest.raises(MemoryError):
+        ebp.load(saved)
+
+
 def test_a_newer_format(saved):
     edit(saved, format_version="2", ebp_version="9.1", sha256=True)
     refused(saved, "written by ebp 9.1 in format 2, this version of ebp reads formats up to 1")
@@ -327,6 +343,7 @@ def test_a_newer_format(saved):
         ({"format_version": "one"}, "its format_version is 'one'"),
         ({"format_version": "0"}, "its format_version is '0'"),
         ({"format_version": None}, "its format_version is ''"),
+        ({"format_version": 5000 * "1"}, "its format_version is '11111111111111111111'"),
         ({"model": None}, "without model"),
         ({"notes": "{} "}, "does not match its checksum"),
         ({"kind": "MLPClassifier"}, "does not match its checksum"),

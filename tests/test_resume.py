@@ -122,6 +122,41 @@ def test_a_rule_resumes_on_its_own_kind_of_network_only(network, data, tmp_path)
     network.train_online(X, T, rule)  # it still remembers
 
 
+def test_a_rule_resumes_in_its_own_precision_only(network, data):
+    rule = SGD(0.02, momentum=0.9)
+    network.train_online(*data, rule)
+    other = ebp.Network(
+        network.layers, 4, dtype="float32" if network.dtype == np.float64 else "float64", random_state=3
+    )
+    with pytest.raises(
+        ValueError, match=r"\[resume\] the state must be .*; got float.. for a network of float"
+    ):
+        other.train_online(*data, copy.deepcopy(rule))
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_the_rate_may_change_in_between(network, data, tmp_path, way):
+    X, T = data
+    rule = SGD(0.02, momentum=0.9)
+    network.train_online(X, T, rule)
+    resumed, other = WAYS[way](rule, tmp_path / "rule"), network.copy()
+    for each, net in ((rule, network), (resumed, other)):
+        each.learning_rate = 1e-3
+        net.train_online(X, T, each)
+    assert resumed.learning_rate == resumed.learning_rates.max() == rule.learning_rates.max() == 1e-3
+    np.testing.assert_array_equal(network.parameters, other.parameters)
+
+
+def test_a_changed_copy_leaves_the_original(network, data):
+    rule = SGD(0.02)
+    network.train_online(*data, rule)
+    first = copy.deepcopy(rule)
+    second = copy.copy(first)
+    second.learning_rate = 0.5
+    network.train_online(*data, first)
+    assert first.learning_rates.max() == network.dtype.type(0.02)
+
+
 def test_many_networks_start_from_the_rule_s_settings(network, data):
     X, T = data
     rule = SGD(0.02, momentum=0.9)
@@ -153,6 +188,40 @@ def test_an_estimator_s_stream_goes_on(rng, tmp_path, solver, momentum, way):
         model.partial_fit(X[rows], y[rows])
     np.testing.assert_array_equal(model.predict(X), whole.predict(X))
     np.testing.assert_array_equal(model.network_.parameters, whole.network_.parameters)
+
+
+@pytest.mark.parametrize("way", ["file", "pickle", "deepcopy"])
+def test_an_estimator_s_rate_goes_on(rng, tmp_path, way):
+    X = rng.normal(size=(90, 3))
+    y = X @ [1.0, -2.0, 0.5]
+    model = ebp.MLPRegressor((5,), solver="sgd", learning_rate="invscaling", random_state=4)
+    whole = ebp.MLPRegressor(**model.get_params())
+    for k in range(4):
+        whole.partial_fit(X, y)
+        if k:
+            model = WAYS[way](model, tmp_path / "model")
+        model.partial_fit(X, y)
+    np.testing.assert_array_equal(model.network_.parameters, whole.network_.parameters)
+    resumed = WAYS[way](model, tmp_path / "model")
+    for each in (model, resumed):
+        each.set_params(learning_rate_init=1e-9).partial_fit(X, y)
+    np.testing.assert_array_equal(model.network_.parameters, resumed.network_.parameters)
+    assert np.abs(resumed.network_.parameters - whole.network_.parameters).max() < 1e-6
+
+
+def test_a_save_from_a_callback_is_a_checkpoint(rng, tmp_path):
+    X = rng.normal(size=(90, 3))
+    y = (X[:, 0] > 0).astype(int)
+    copies = []
+
+    def keep(model, epoch, logs):
+        model.save(tmp_path / "model")
+        copies.append(copy.deepcopy(model))
+
+    model = ebp.MLPClassifier((5,), max_iter=3, tol=0, callbacks=keep, random_state=4).fit(X, y)
+    copies[-1].save(tmp_path / "copy")
+    for name in ("model", "copy"):
+        np.testing.assert_array_equal(ebp.load(tmp_path / name).predict(X), model.predict(X))
 
 
 @pytest.mark.parametrize("way", ["file", "pickle"])

@@ -17,13 +17,20 @@ from .rules._base import Rule
 # Its constructor takes no part in reading: its attributes say all.
 _STATISTICS = "Moments"
 # What rules have beside the arguments of their constructors.
-_RULE_STATE = ("_memory", "_n_presented")
+_RULE_STATE = {"_memory", "_n_presented"}
 _BIT_GENERATORS = ("MT19937", "PCG64", "PCG64DXSM", "Philox", "SFC64")
 # Bytes that an array of texts may take for each of its entries and of their characters: far more than any
 # should, and too little for a file to make much of nothing.
 _MOST_ROOM = 256
 # Attributes that scikit-learn's own machinery hangs on an instance.
-_FOREIGN_ATTRIBUTES = ("_sklearn_output_config", "_metadata_request", "_skl_callbacks")
+_FOREIGN_ATTRIBUTES = (
+    "_callback_fit_ctx",
+    "_metadata_request",
+    "_parent_callback_ctx",
+    "_skl_callbacks",
+    "_skl_callbacks_to_teardown",
+    "_sklearn_output_config",
+)
 
 
 class Encoder:
@@ -108,7 +115,7 @@ class Decoder:
     """The inverse of `Encoder`; raises KeyError, TypeError or ValueError where the text makes no sense."""
 
     def __init__(self, tensors: dict[str, np.ndarray]) -> None:
-        self.tensors = tensors
+        self.tensors = dict(tensors)
 
     def decode(self, value: Any) -> Any:
         """The object that a JSON value describes."""
@@ -118,7 +125,8 @@ class Decoder:
             return value
         kind = value["kind"]
         if kind == "tensor":
-            return self.tensors[value["name"]]
+            # once: a few characters that name an array again and again would fill the memory with copies
+            return self.tensors.pop(value["name"])
         if kind == "floats":
             return self.decode(value["values"]).tolist()
         if kind == "tuple":
@@ -168,26 +176,38 @@ class Decoder:
             raise ValueError(f"unknown kind {kind}")
         cls = classes()[kind]
         params = {name: self.decode(item) for name, item in value["params"].items()}
+        state = {name: self.decode(item) for name, item in value["state"].items()}
         result = object.__new__(cls) if kind == _STATISTICS else cls(**params)
-        for name, item in value["state"].items():
+        if isinstance(result, Rule):
+            if state.keys() != _RULE_STATE:
+                raise ValueError(
+                    f"a rule's state is {', '.join(sorted(_RULE_STATE))}; got {', '.join(state)}"
+                )
+            result._remember(**{name[1:]: item for name, item in state.items()})
+            return result
+        for name, item in state.items():
             # Nothing that the class defines, such as a method, may be covered by a value from the file.
-            if hasattr(cls, name) or (isinstance(result, Rule) and name not in _RULE_STATE):
+            if hasattr(cls, name):
                 raise ValueError(f"{name} is not a fitted attribute of {kind}")
-            setattr(result, name, self.decode(item))
+            setattr(result, name, item)
         return result
 
 
 def _check_size(layers: Any, input_shape: Any, n_parameters: int) -> None:
     """Refuse layers that surely have more parameters, before they make anything of that size."""
-    from .layers import Conv1D, Conv2D, Dense, GaussianRBF
+    from .layers import Conv1D, Conv2D, Dense, GaussianRBF, Subsample2D
 
     shape = checked_shape(input_shape)
     count = 0
     for layer in layers:
         if isinstance(layer, (Dense, GaussianRBF)):
             count += layer.units * math.prod(shape)
-        elif isinstance(layer, (Conv1D, Conv2D)) and layer.connections is None:
-            count += layer.maps * shape[0]
+        elif isinstance(layer, (Conv1D, Conv2D)):
+            table = layer.connections
+            kernels = layer.maps * shape[0] if table is None else sum(map(sum, table))
+            count += kernels * math.prod(layer._kernel)
+        elif isinstance(layer, Subsample2D):
+            count += 2 * shape[0]
         if count > n_parameters:
             raise ValueError(f"layers have at least {count} parameters; got {n_parameters}")
         shape = layer.output_shape(shape)

@@ -24,7 +24,7 @@ In ``model``, numbers, texts, booleans, nulls and lists stand for themselves. Ev
 with a ``kind``:
 
 - ``{"kind": "tensor", "name": N}``: the array stored under the name N, which is its path in the object
-  (``network_.theta``, ``normalizer_.mean_``, ``loss_curve_``);
+  (``network_.theta``, ``normalizer_.mean_``, ``loss_curve_``); each is named once;
 - ``{"kind": "array", "dtype": D, "shape": S, "values": [...]}``: an array of texts or of mixed labels;
 - ``floats``: ``values`` is a tensor that stands for a list of numbers, such as a loss curve;
 - ``tuple`` and ``dict``: ``values`` is a list, for a dict of ``[key, value]`` pairs;
@@ -46,8 +46,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import secrets
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -55,6 +53,7 @@ import safetensors
 import safetensors.numpy
 
 from . import rules
+from ._files import write_atomically
 from ._model_json import Decoder, Encoder, classes
 
 __all__ = ["load", "read_notes", "save"]
@@ -121,7 +120,7 @@ def save(obj: Any, path: str | os.PathLike[str], *, notes: dict[str, Any] | None
         "notes": text,
     }
     metadata["sha256"] = _digest(metadata, encoder.tensors)
-    _write_atomically(path, safetensors.numpy.save(encoder.tensors, metadata))
+    write_atomically(path, safetensors.numpy.save(encoder.tensors, metadata))
 
 
 def load(path: str | os.PathLike[str]) -> Any:
@@ -150,6 +149,8 @@ def load(path: str | os.PathLike[str]) -> Any:
     metadata, tensors = _read(path)
     try:
         obj = Decoder(tensors).decode(json.loads(metadata["model"]))
+    except MemoryError:  # says nothing about the file
+        raise
     except Exception as error:  # whatever the classes say to what a stranger wrote
         raise _bad_file(path, f"the description of the model is not usable ({error})") from error
     if type(obj).__name__ != metadata["kind"]:
@@ -176,7 +177,10 @@ def read_notes(path: str | os.PathLike[str]) -> dict[str, Any]:
         As `load` does.
     """
     metadata, _ = _read(path)
-    notes = json.loads(metadata["notes"])
+    try:
+        notes = json.loads(metadata["notes"])
+    except (ValueError, RecursionError) as error:
+        raise _bad_file(path, f"its notes are not JSON ({error})") from error
     if not isinstance(notes, dict):
         raise _bad_file(path, "its notes are not a JSON object")
     return notes
@@ -197,23 +201,6 @@ def _digest(metadata: dict[str, str], tensors: dict[str, np.ndarray]) -> str:
         digest.update(f"{name} {array.dtype.name} {array.shape}\0".encode())
         digest.update(array.tobytes())
     return digest.hexdigest()
-
-
-def _write_atomically(path: str | os.PathLike[str], content: bytes) -> None:
-    # Behind a symbolic link the file itself is replaced, not the link.
-    target = Path(os.path.realpath(path))
-    temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
-    try:
-        with open(temporary, "xb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, target)
-    except BaseException as error:
-        temporary.unlink(missing_ok=True)
-        if isinstance(error, OSError):  # The caller knows nothing of the temporary file.
-            error.filename, error.filename2 = os.fspath(path), None
-        raise
 
 
 def _bad_file(path: str | os.PathLike[str], reason: str) -> ValueError:
@@ -243,8 +230,8 @@ def _read(path: str | os.PathLike[str]) -> tuple[dict[str, str], dict[str, np.nd
 
 def _check_version(path: str | os.PathLike[str], metadata: dict[str, str]) -> None:
     text = metadata.get("format_version", "")
-    if not text.isdecimal() or int(text) < 1:
-        raise _bad_file(path, f"damaged, its format_version is {text!r}")
+    if not text.isdecimal() or len(text) > 9 or int(text) < 1:
+        raise _bad_file(path, f"damaged, its format_version is {text[:20]!r}")
     if int(text) > FORMAT_VERSION:
         writer = metadata.get("ebp_version", "an unknown version")
         known = f"this version of ebp reads formats up to {FORMAT_VERSION}"

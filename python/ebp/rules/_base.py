@@ -18,6 +18,10 @@ MOMENTUM_FORMS = ("heavy_ball", "nesterov", "averaged")
 # Of the running means of hidden activations: they change slowly, and a mean over 100 samples is good to a
 # tenth of the standard deviation.
 CENTRING_LEAK = 0.01
+# What a trainer remembers, see RuleState<T>::Memo.
+_VECTORS = ("velocity", "curvature", "first", "second", "means")
+_FLAGS = ("measured", "centres_known")
+_NUMBERS = ("learning_rate", "eta", "first_share", "second_share")
 
 
 def number(
@@ -47,6 +51,19 @@ def choice(owner: str, name: str, value: Any, choices: tuple[str, ...]) -> str:
     if not isinstance(value, str) or value not in choices:
         raise ValueError(f"[{owner}] {name} must be one of {', '.join(choices)}; got {value!r}")
     return value
+
+
+def _is_memory(memory: Any) -> bool:
+    """Whether a trainer can be given this."""
+    if not isinstance(memory, dict) or memory.keys() != {*_VECTORS, *_FLAGS, *_NUMBERS}:
+        return False
+    vectors = [memory[name] for name in _VECTORS]
+    return (
+        all(isinstance(vector, np.ndarray) and vector.ndim == 1 for vector in vectors)
+        and {vector.dtype.name for vector in vectors} in ({"float32"}, {"float64"})
+        and all(isinstance(memory[name], bool) for name in _FLAGS)
+        and all(isinstance(memory[name], numbers.Real) for name in _NUMBERS)
+    )
 
 
 class Rule:
@@ -97,6 +114,8 @@ class Rule:
         self._learning_rate = self._checked_rate(value)
         if self._trainer is not None:
             self._trainer.set_learning_rate(self._learning_rate)
+        elif self._memory is not None:
+            self._memory = {**self._memory, "learning_rate": self._learning_rate}
 
     @property
     def n_presented(self) -> int:
@@ -115,7 +134,8 @@ class Rule:
     def learning_rates(self) -> np.ndarray | None:
         """Effective rate of every parameter, shaped like `Network.parameters`; None before training.
 
-        With a schedule, that of the last presentation.
+        With a schedule, that of the last presentation. None also for a copy and for a rule from a file, until
+        they go on.
         """
         return None if self._trainer is None else self._trainer.rates
 
@@ -136,13 +156,34 @@ class Rule:
             )
             trainer = network._trainer_class(network._core, options)
             if self._memory is not None:
-                trainer.resume(self._memory)
+                self._resume(trainer, network.dtype)
             self._core, self._trainer, self._memory = network._core, trainer, None
         elif self._core is not network._core:
             raise ValueError(
                 f"[{type(self).__name__}] a rule belongs to the first network it trains; got another one"
             )
         return self._trainer
+
+    def _resume(self, trainer: Any, dtype: np.dtype) -> None:
+        """Give the trainer what the rule remembers."""
+        assert self._memory is not None
+        kept = self._memory["first"].dtype
+        if kept != dtype:
+            raise ValueError(
+                "[resume] the state must be that of this rule and network; "
+                f"got {kept} for a network of {dtype}"
+            )
+        trainer.resume(self._memory)
+
+    def _remember(self, memory: Any, n_presented: Any) -> None:
+        """Take on what a file says that a rule of these settings remembered."""
+        self.n_presented = n_presented
+        if memory is not None and not _is_memory(memory):
+            raise ValueError(
+                f"[load] a rule's memory must be vectors {', '.join(_VECTORS)} of one type, flags and "
+                f"numbers; got {memory!r:.100}"
+            )
+        self._memory = memory
 
     @property
     def _next_rate(self) -> float:
