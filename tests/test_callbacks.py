@@ -79,6 +79,18 @@ def test_a_copy_of_the_estimator_stays_as_it_was():
     assert list(recorder.data[0][2]) == ["sample_weight"]
 
 
+def test_the_curves_of_copies_stay_as_they_were():
+    X, y = table()
+    recorder = Recorder()
+    model = ebp.MLPClassifier((3,), max_iter=3, tol=0, early_stopping=True, random_state=0)
+    model.set_callbacks(recorder).fit(X, y)
+    for name in ("loss_curve_", "validation_loss_curve_", "validation_scores_"):
+        curves = [getattr(fitted, name) for fitted in recorder.fitted]
+        assert [len(curve) for curve in curves] == [1, 2, 3, 3]
+        assert all(curve == curves[-1][: len(curve)] for curve in curves)
+        assert curves[-1] == getattr(model, name)
+
+
 def test_iterations_of_batch_solvers():
     X, _ = table()
     recorder = Recorder()

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import ctypes
 import importlib
-import shutil
-import subprocess
 
 import ebp
 import numpy as np
 import pytest
+from c_headers import compile_headers
 from ebp import exchange
 from ebp.layers import (
     AveragePool2D,
@@ -21,6 +19,7 @@ from ebp.layers import (
     MaxPool2D,
     Subsample2D,
 )
+from sklearn.exceptions import NotFittedError
 
 TABLE = [[1, 0, 1, 1], [1, 1, 1, 1]]
 NETWORKS = {
@@ -86,35 +85,7 @@ def labels(kind):
 @pytest.fixture
 def compiled(tmp_path):
     """Compiles a model's header as C, with all warnings, and gives the function over rows."""
-    compiler = shutil.which("gcc") or shutil.which("cc")
-    if not compiler:
-        pytest.skip("there is no C compiler")
-
-    def compile_model(model, dtype="float32", name="predict"):
-        real = {"float32": "float", "float64": "double"}[dtype]
-        upper = name.upper()
-        model.export_c(tmp_path / "model.h", name=name)
-        (tmp_path / "model.c").write_text(
-            f'#include "model.h"\n#include "model.h"\n'
-            f"int n_inputs = {upper}_INPUTS, n_outputs = {upper}_OUTPUTS;\n"
-            f"void run(int n, const {real} *x, {real} *out) {{\n"
-            f"  for (; n > 0; n--, x += n_inputs, out += n_outputs) {name}(x, out);\n}}\n"
-        )
-        options = ["-std=c99", "-O2", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-shared", "-fPIC"]
-        library = tmp_path / f"{name}.so"
-        subprocess.run([compiler, *options, "-o", library, tmp_path / "model.c", "-lm"], check=True)
-        loaded = ctypes.CDLL(str(library))
-
-        def run(X):
-            rows = np.ascontiguousarray(X.reshape(len(X), -1), dtype)
-            assert rows.shape[1] == ctypes.c_int.in_dll(loaded, "n_inputs").value
-            out = np.zeros((len(X), ctypes.c_int.in_dll(loaded, "n_outputs").value), dtype)
-            loaded.run(len(X), rows.ctypes.data_as(ctypes.c_void_p), out.ctypes.data_as(ctypes.c_void_p))
-            return out
-
-        return run
-
-    return compile_model
+    return lambda model: compile_headers(tmp_path, {"predict": model})["predict"]
 
 
 @pytest.fixture
@@ -139,7 +110,7 @@ def test_networks_as_c(compiled, name, dtype):
     net = network(name, dtype)
     X = inputs(net)
     tolerance = 1e-5 if dtype == "float32" else 1e-13
-    np.testing.assert_allclose(compiled(net, dtype)(X), net.forward(X), rtol=tolerance, atol=tolerance)
+    np.testing.assert_allclose(compiled(net)(X), net.forward(X), rtol=tolerance, atol=tolerance)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -197,29 +168,46 @@ def test_estimators_of_images_and_distances(compiled, onnx_run):
     np.testing.assert_allclose(onnx_run(model, X)["probabilities"], expected, atol=1e-5)
 
 
-def test_several_models_in_one_program(compiled):
-    one, other = network("dense"), network("radial")
-    first, second = compiled(one, name="first"), compiled(other, name="second")
-    X = inputs(one)
-    np.testing.assert_allclose(first(X), one.forward(X), atol=1e-5)
-    np.testing.assert_allclose(second(X), other.forward(X), atol=1e-5)
-
-
-def test_c_refuses_bad_names_and_parameters(tmp_path):
+def test_c_refuses_parameters_that_are_not_finite(tmp_path):
     net = network("dense")
-    for name in ("1st", "a b", "é", ""):
-        with pytest.raises(ValueError, match=r"^\[export_c\] name must be a C identifier; got"):
-            net.export_c(tmp_path / "model.h", name=name)
     net.parameters[3] = np.nan
     with pytest.raises(ValueError, match="parameters must be finite"):
         net.export_c(tmp_path / "model.h")
     assert not (tmp_path / "model.h").exists()
 
 
+WRITERS = {
+    "export_c": lambda model, folder: exchange.export_c(model, folder / "model"),
+    "to_onnx": lambda model, folder: exchange.to_onnx(model, folder / "model"),
+    "to_torch": lambda model, folder: exchange.to_torch(model),
+    "from_torch": lambda model, folder: exchange.from_torch(model, {}),
+}
+
+
+@pytest.mark.parametrize("model", [object(), ebp.InputNormalizer(), ebp.MLPClassifier, None, "model.ebp"])
+@pytest.mark.parametrize("function", WRITERS)
+def test_other_objects_are_refused(tmp_path, function, model):
+    with pytest.raises(TypeError, match=rf"^\[{function}\] (model|network) must be an ebp.Network.*; got "):
+        WRITERS[function](model, tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_parameters_are_those_of_a_network_not_of_an_estimator(tmp_path):
+    model = classifier(labels("two"))
+    for function in ("to_torch", "from_torch"):
+        with pytest.raises(TypeError, match=rf"^\[{function}\] network must be .* network_ of a fitted"):
+            WRITERS[function](model, tmp_path)
+
+
 def test_estimators_must_be_fitted(tmp_path):
     for method in ("save", "to_onnx", "export_c"):
-        with pytest.raises(ValueError, match="not fitted yet"):
+        with pytest.raises(NotFittedError, match="not fitted yet"):
             getattr(ebp.MLPClassifier(), method)(tmp_path / "model")
+    for function in ("to_onnx", "export_c"):
+        for kind in (ebp.MLPClassifier, ebp.MLPRegressor):
+            with pytest.raises(NotFittedError, match="not fitted yet"):
+                WRITERS[function](kind(), tmp_path)
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(("function", "package"), [("to_onnx", "onnx"), ("to_torch", "torch")])
@@ -268,6 +256,9 @@ def test_a_module_of_pytorch():
         (lambda s: s.pop("0.bias"), "one entry for each of the 5 parameters"),
         (lambda s: s.update({"0.weight": np.ones((3, 4))}), r"of shape \(7, 4\); got shape \(3, 4\)"),
         (lambda s: s.update({"0.bias": np.full(7, np.nan)}), "0.bias must be finite"),
+        (lambda s: s.update({"0.weight": np.full((7, 4), 1e300)}), r"finite in float32; got 1e\+300"),
+        (lambda s: s.update({"0.bias": np.full(7, 1j)}), "real numbers; got complex128"),
+        (lambda s: s.update({"0.bias": np.full(7, "1")}), "real numbers; got <U1"),
         (lambda s: s.update({"x": s.pop("0.bias")}), "must be the"),
     ],
 )
@@ -287,3 +278,33 @@ def test_kernels_between_unconnected_maps_must_be_zero():
     net = ebp.Network([Conv2D(2, 2, connections=TABLE, bias=False)], (4, 3, 3), random_state=0)
     with pytest.raises(ValueError, match="must be 0 where maps are not connected"):
         exchange.from_torch(net, {"0.weight": np.ones((2, 4, 2, 2))})
+
+
+def test_states_must_be_mappings():
+    with pytest.raises(TypeError, match=r"^\[from_torch\] state must be a mapping.*; got list"):
+        exchange.from_torch(network("dense"), [np.ones(7)])
+
+
+@pytest.mark.parametrize("kind", ["bfloat16", "float16", "float64", "int32"])
+def test_tensors_of_any_type(kind):
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+    net = ebp.Network([Dense(3, bias=False)], 4, random_state=0)
+    weights = torch.randn(3, 4, generator=torch.Generator().manual_seed(0)).mul(10).to(getattr(torch, kind))
+    exchange.from_torch(net, {"0.weight": weights})
+    np.testing.assert_array_equal(net.parameters, weights.to(torch.float32).numpy().ravel())
+    assert net.parameters.any()
+
+
+def test_tensors_that_are_infinite_as_single_precision():
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+    weights = torch.full((3, 4), 1e300, dtype=torch.float64)
+    net, double = (
+        ebp.Network([Dense(3, bias=False)], 4, dtype=dtype, random_state=0)
+        for dtype in ("float32", "float64")
+    )
+    before = net.parameters.copy()
+    with pytest.raises(ValueError, match=r"^\[from_torch\] 0.weight must be finite in float32; got 1e\+300"):
+        exchange.from_torch(net, {"0.weight": weights})
+    assert np.array_equal(net.parameters, before)
+    exchange.from_torch(double, {"0.weight": weights})
+    assert (double.parameters == 1e300).all()

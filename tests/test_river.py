@@ -166,6 +166,102 @@ def test_misuse(options, sample, error, text):
     assert model.predict_one({"a": 1}) is None
 
 
+REFUSED = [
+    ({"bad": "red"}, {}),
+    ({"a": "3.5"}, {}),
+    ({"a": b"3"}, {}),
+    ({"bad": np.nan}, {}),
+    ({}, {"w": -1.0}),
+]
+
+
+@pytest.mark.parametrize(("x", "weight"), REFUSED)
+@pytest.mark.parametrize("n", [1, 1100])
+def test_a_refused_sample_leaves_nothing_behind(x, weight, n):
+    model, other = (RiverClassifier(small(), n_features=3) for _ in range(2))
+    regressor = RiverRegressor(small(ebp.MLPRegressor), n_features=3)
+    for value in np.random.default_rng(0).normal(size=n):
+        for one in (model, other):
+            one.learn_one({"a": value}, "up" if value > 0 else "down")
+        regressor.learn_one({"a": value}, value)
+    labels = model.labels_
+    for one in (model, regressor):
+        with pytest.raises(ValueError, match=r"features must be numbers|NaN|w must be a number >= 0; got -1"):
+            one.learn_one({"a": 1.0, "new": 2.0, **x}, "ghost" if one is model else 1.0, **weight)
+        assert one.features_ == ["a"]
+    frame = pd.DataFrame([{"a": 1.0, "new": 2.0, **x}])
+    if not weight:
+        for one in (model, regressor):
+            with pytest.raises(ValueError, match=r"features must be numbers|NaN"):
+                one.learn_many(frame, pd.Series(["ghost" if one is model else 1.0]))
+            assert one.features_ == ["a"]
+    assert model.labels_ == labels == other.labels_
+    for one in (model, other):
+        one.learn_one({"a": 0.5, "late": 1.0}, "up")
+    assert model.predict_proba_one({"a": 1.0, "late": 1.0}) == other.predict_proba_one(
+        {"a": 1.0, "late": 1.0}
+    )
+    assert model.features_ == ["a", "late"]
+
+
+def test_a_label_that_is_refused_among_others_leaves_none_behind():
+    model = RiverClassifier(small(), n_classes=3)
+    model.learn_one({"a": 1.0}, "x")
+    with pytest.raises(ValueError, match=r"labels must be among .* got 't'"):
+        model.learn_many(pd.DataFrame({"a": [1.0] * 3, "b": 2.0}), ["y", "z", "t"])
+    assert (model.features_, model.labels_) == (["a"], ["x"])
+
+
+@pytest.mark.parametrize("kind", [RiverClassifier, RiverRegressor])
+def test_a_first_sample_that_is_refused_or_counts_for_nothing(kind):
+    model = kind()
+    for x, w, message in (
+        ({"a": np.nan}, 1.0, "NaN"),
+        ({"a": "3"}, 1.0, "numbers"),
+        ({"a": 1}, np.nan, "w "),
+    ):
+        with pytest.raises(ValueError, match=message):
+            model.learn_one(x, 1, w=w)
+    model.learn_one({"first": 1.0}, 1, w=0)
+    model.learn_many(pd.DataFrame({"first": []}), pd.Series([]))
+    assert not hasattr(model, "features_")
+    assert not model.predict_one({"a": 1.0})
+    model.learn_one({"a": 1.0}, 1)
+    t = model.estimator_.t_
+    model.learn_one({"b": 1.0}, 2, w=0)
+    model.learn_many(pd.DataFrame({"b": []}), pd.Series([]))
+    assert (model.features_, model.estimator_.t_) == (["a"], t)
+    if kind is RiverClassifier:
+        assert model.labels_ == [1]
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        np.array(["1", "2"]),
+        np.array([1.0, "2"], object),
+        pd.Series(["1", "2"]),
+        pd.to_datetime(["2020-01-01", "2020-01-02"]),
+        np.array([1.0, {}], object),
+    ],
+)
+def test_columns_must_be_numbers(column):
+    model = RiverRegressor()
+    with pytest.raises(ValueError, match=r"^\[RiverRegressor\] features must be numbers.* for 'a'"):
+        model.learn_many(pd.DataFrame({"a": column}), pd.Series([1.0, 2.0]))
+    model.learn_many(pd.DataFrame({"a": np.array([1, True, 2.5], object)}), pd.Series([1.0, 2.0, 3.0]))
+    assert model.features_ == ["a"]
+
+
+def test_values_must_be_numbers():
+    model = RiverRegressor()
+    for y in (["1", "2"], pd.Series([1.0, "2"], dtype=object)):
+        with pytest.raises(ValueError, match="y must be real numbers"):
+            model.learn_many(pd.DataFrame({"a": [1.0, 2.0]}), y)
+    with pytest.raises(ValueError, match="y must be real numbers"):
+        model.learn_one({"a": 1.0}, "2")
+
+
 def test_one_label_too_many():
     model = RiverClassifier(small(), n_classes=2)
     model.learn_one({"a": 1.0}, "x")

@@ -21,6 +21,10 @@ except ImportError:
         return method
 
 
+# The lists that every epoch makes longer, and that copies of the estimator would otherwise share.
+CURVES = ("loss_curve_", "validation_loss_curve_", "validation_scores_")
+
+
 class FitTasks:
     """One `fit` of an estimator as scikit-learn's callbacks see it; made at its beginning.
 
@@ -76,4 +80,7 @@ class FitTasks:
     def _state(self) -> dict[str, Any]:
         """What makes a copy of the estimator one that stays as it is now."""
         network = getattr(self._estimator, "network_", None)
-        return {} if network is None else {"network_": network.copy()}
+        if network is None:
+            return {}
+        curves = {name: list(getattr(self._estimator, name)) for name in CURVES}
+        return {"network_": network.copy(), **curves}

@@ -30,8 +30,11 @@ except ImportError:
         """Stands in for River's."""
 
 
+TEXTS = (str, bytes)
+
+
 class _Columns:
-    """Which feature is which input of the network."""
+    """Which feature is which input of the network; stays as it is."""
 
     def __init__(self, owner: str, names: Iterable[Any], n_features: int | None) -> None:
         self.owner = owner
@@ -43,11 +46,11 @@ class _Columns:
                 f"got {n_features}"
             )
 
-    def admit(self, names: Iterable[Any]) -> None:
-        """Give the names that are new the inputs that are left; those beyond are ignored."""
-        if len(self.index) < self.size:
-            for name in sorted(set(names) - self.index.keys(), key=str)[: self.size - len(self.index)]:
-                self.index[name] = len(self.index)
+    def admitting(self, names: Iterable[Any]) -> _Columns:
+        """Columns in which the names that are new have the inputs that are left; those beyond are ignored."""
+        room = self.size - len(self.index)
+        new = sorted(set(names) - self.index.keys(), key=str)[:room] if room else []
+        return _Columns(self.owner, [*self.index, *new], self.size) if new else self
 
     def row(self, x: Mapping[Any, Any]) -> np.ndarray:
         """The inputs (size,), 0 for features that are missing."""
@@ -55,13 +58,12 @@ class _Columns:
         for name, value in x.items():
             place = self.index.get(name)
             if place is not None:
+                if isinstance(value, TEXTS):  # which NumPy would read as a number where it can
+                    raise self._no_number(name, value)
                 try:
                     row[place] = value
                 except (TypeError, ValueError) as error:
-                    raise ValueError(
-                        f"[{self.owner}] features must be numbers, encode others before, by "
-                        f"river.preprocessing.OneHotEncoder for example; got {value!r} for {name!r}"
-                    ) from error
+                    raise self._no_number(name, value) from error
         return row
 
     def rows(self, X: Any) -> np.ndarray:
@@ -69,12 +71,34 @@ class _Columns:
         rows = np.zeros((len(X), self.size))
         for name in X.columns:
             if name in self.index:
-                rows[:, self.index[name]] = X[name]
+                rows[:, self.index[name]] = self._numbers(name, X[name])
         return rows
+
+    def _numbers(self, name: Any, column: Any) -> np.ndarray:
+        values = np.asarray(column)
+        if values.dtype.kind in "biuf":
+            return values
+        texts = [value for value in values.tolist() if isinstance(value, TEXTS)]
+        if texts or values.dtype.kind != "O":  # also dates, whose numbers mean nothing
+            raise self._no_number(name, texts[0] if texts else values.dtype)
+        try:
+            return values.astype(float)
+        except (TypeError, ValueError) as error:
+            raise self._no_number(name, values.dtype) from error
+
+    def _no_number(self, name: Any, value: Any) -> ValueError:
+        return ValueError(
+            f"[{self.owner}] features must be numbers, encode others before, by "
+            f"river.preprocessing.OneHotEncoder for example; got {value!r} for {name!r}"
+        )
 
 
 class _Adapter:
-    """What both adapters do: dicts to rows, and a fresh estimator at the first sample."""
+    """What both adapters do: dicts to rows, and a fresh estimator at the first sample.
+
+    Names, labels and the fresh estimator become attributes after a sample has been learnt, so that one that
+    is refused leaves nothing behind.
+    """
 
     estimator: Any
     features: Any
@@ -82,8 +106,10 @@ class _Adapter:
     estimator_: Any
     _columns: _Columns
 
-    def _begin(self, names: Iterable[Any], kind: type, default: type) -> None:
-        """At the first sample: which features there are, and an estimator that knows nothing."""
+    def _begin(self, names: Iterable[Any], kind: type, default: type) -> tuple[_Columns, Any]:
+        """Which features there are then, and what is to learn: at first an estimator that knows nothing."""
+        if self._learnt:
+            return self._columns.admitting(names), self.estimator_
         owner = type(self).__name__
         if self.estimator is not None and not isinstance(self.estimator, kind):
             raise TypeError(
@@ -93,9 +119,9 @@ class _Adapter:
         if self.n_features is not None:
             check_number(owner, "n_features", self.n_features, 1, integer=True)
         # sorted, since the order of a dict means nothing in River
-        names = sorted(names, key=str) if self.features is None else list(self.features)
-        self._columns = _Columns(owner, names, self.n_features)
-        self.estimator_ = default() if self.estimator is None else clone(self.estimator)
+        known = sorted(names, key=str) if self.features is None else list(self.features)
+        columns = _Columns(owner, known, self.n_features).admitting(names)
+        return columns, default() if self.estimator is None else clone(self.estimator)
 
     @property
     def features_(self) -> list[Any]:
@@ -104,13 +130,22 @@ class _Adapter:
 
     @property
     def _learnt(self) -> bool:
-        return hasattr(self, "estimator_") and hasattr(self.estimator_, "network_")
+        return hasattr(self, "estimator_")
 
-    def _learn(self, row: np.ndarray, y: Any, w: float, **first: Any) -> None:
+    def _counts(self, w: Any) -> bool:
+        """Whether a sample of the weight `w` is to be learnt."""
+        if w != 1:
+            check_number(type(self).__name__, "w", w, 0)
+        return bool(w != 0)
+
+    def _learn(self, estimator: Any, row: np.ndarray, y: Any, w: float, **first: Any) -> None:
         if self._learnt and w == 1:
-            self.estimator_.learn_one(row, y)
+            estimator.learn_one(row, y)
         else:
-            self.estimator_.partial_fit(row[np.newaxis], np.asarray([y]), sample_weight=[w], **first)
+            estimator.partial_fit(row[np.newaxis], np.asarray([y]), sample_weight=[w], **first)
+
+    def _keep(self, columns: _Columns, estimator: Any) -> None:
+        self._columns, self.estimator_ = columns, estimator
 
 
 class RiverClassifier(_Adapter, MiniBatchClassifier):
@@ -193,23 +228,36 @@ class RiverClassifier(_Adapter, MiniBatchClassifier):
         x : dict of numbers
         y : label
         w : float, default=1.0
-            Its weight.
+            Its weight; one of weight 0 is passed over.
 
         Raises
         ------
         ValueError
-            For features that are no finite numbers, a label that is not among `classes`, or one too many.
+            For features that are no finite numbers, a label that is not among `classes`, or one too many, or
+            a negative weight. The model is as it was before.
         """
-        first = self._prepare(x, [y])
-        self._columns.admit(x)
-        self._learn(self._columns.row(x), self._number(y), w, **first)
+        if not self._counts(w):
+            return
+        columns, estimator = self._begin(x, OnlineClassifier, MLPClassifier)
+        labels, first = self._labels_with([y])
+        self._learn(estimator, columns.row(x), labels[y], w, **first)
+        self._keep(columns, estimator)
+        self._labels = labels
 
     def learn_many(self, X: Any, y: Any) -> None:
-        """Learn from the rows of a pandas.DataFrame `X` with the labels `y`, as `partial_fit` does."""
-        first = self._prepare(X.columns, list(y))
-        self._columns.admit(X.columns)
-        numbers = np.array([self._number(label) for label in y])
-        self.estimator_.partial_fit(self._columns.rows(X), numbers, **first)
+        """Learn from the rows of a pandas.DataFrame `X` with the labels `y`, as `partial_fit` does.
+
+        Nothing is learnt from no rows. Errors are those of `learn_one`.
+        """
+        given = list(y)
+        if not len(X) and not given:
+            return
+        columns, estimator = self._begin(X.columns, OnlineClassifier, MLPClassifier)
+        labels, first = self._labels_with(given)
+        numbers = np.array([labels[label] for label in given])
+        estimator.partial_fit(columns.rows(X), numbers, **first)
+        self._keep(columns, estimator)
+        self._labels = labels
 
     def predict_proba_one(self, x: Mapping[Any, Any], **kwargs: Any) -> dict[Any, float]:
         """Probability of each label that is known; empty before the first sample."""
@@ -244,34 +292,28 @@ class RiverClassifier(_Adapter, MiniBatchClassifier):
         """The labels that the outputs stand for."""
         return list(self._labels)
 
-    def _prepare(self, names: Iterable[Any], labels: list[Any]) -> dict[str, Any]:
-        """The arguments of `partial_fit` that its first call needs besides the samples."""
+    def _labels_with(self, given: list[Any]) -> tuple[dict[Any, int], dict[str, Any]]:
+        """The output of each label, new ones take the next; and what else the first `partial_fit` needs."""
+        owner = type(self).__name__
         if self._learnt:
-            return {}
-        self._begin(names, OnlineClassifier, MLPClassifier)
-        known = list(self.classes) if self.classes is not None else []
-        if self.classes is None and isinstance(labels[0], (bool, np.bool_)):
-            known = [False, True]
-        self._labels = {label: i for i, label in enumerate(known)}
-        self._room = len(known) or int(self.n_classes)
-        if self._room < 2:
-            raise ValueError(
-                f"[{type(self).__name__}] classes, or n_classes, must be at least 2; got {self._room}"
-            )
-        return {"classes": np.arange(self._room)}
-
-    def _number(self, label: Any) -> int:
-        """The output of a label; a new label takes the next one."""
-        number = self._labels.get(label)
-        if number is None:
-            number = len(self._labels)
-            if number == self._room:
-                raise ValueError(
-                    f"[{type(self).__name__}] labels must be among {self.labels_}, or n_classes be larger; "
-                    f"got {label!r}"
-                )
-            self._labels[label] = number
-        return number
+            labels, room, first = self._labels, len(self.estimator_.classes_), {}
+        else:
+            known = list(self.classes) if self.classes is not None else []
+            if self.classes is None and given and isinstance(given[0], (bool, np.bool_)):
+                known = [False, True]
+            labels, room = {label: i for i, label in enumerate(known)}, len(known) or int(self.n_classes)
+            if room < 2:
+                raise ValueError(f"[{owner}] classes, or n_classes, must be at least 2; got {room}")
+            first = {"classes": np.arange(room)}
+        for label in given:
+            if label not in labels:
+                if len(labels) == room:
+                    raise ValueError(
+                        f"[{owner}] labels must be among {list(labels)}, or n_classes be larger; "
+                        f"got {label!r}"
+                    )
+                labels = {**labels, label: len(labels)}
+        return labels, first
 
 
 class RiverRegressor(_Adapter, MiniBatchRegressor):
@@ -320,15 +362,26 @@ class RiverRegressor(_Adapter, MiniBatchRegressor):
         Raises
         ------
         ValueError
-            For features or values that are no finite numbers.
+            For features or values that are no finite numbers, or a negative weight. The model is as it was
+            before. One of weight 0 is passed over.
         """
-        self._prepare(x)
-        self._learn(self._columns.row(x), y, w)
+        if not self._counts(w):
+            return
+        columns, estimator = self._begin(x, OnlineRegressor, MLPRegressor)
+        self._learn(estimator, columns.row(x), y, w)
+        self._keep(columns, estimator)
 
     def learn_many(self, X: Any, y: Any) -> None:
-        """Learn from the rows of a pandas.DataFrame `X` with the values `y`, as `partial_fit` does."""
-        self._prepare(X.columns)
-        self.estimator_.partial_fit(self._columns.rows(X), np.asarray(y))
+        """Learn from the rows of a pandas.DataFrame `X` with the values `y`, as `partial_fit` does.
+
+        Nothing is learnt from no rows. Errors are those of `learn_one`.
+        """
+        values = np.asarray(list(y))  # of texts if there is one, which the estimator then refuses
+        if not len(X) and not len(values):
+            return
+        columns, estimator = self._begin(X.columns, OnlineRegressor, MLPRegressor)
+        estimator.partial_fit(columns.rows(X), values)
+        self._keep(columns, estimator)
 
     def predict_one(self, x: Mapping[Any, Any]) -> float:
         """The value; 0 before the first sample."""
@@ -338,8 +391,3 @@ class RiverRegressor(_Adapter, MiniBatchRegressor):
         """The values as a pandas.Series."""
         values = self.estimator_.predict(self._columns.rows(X)) if self._learnt else np.zeros(len(X))
         return X.iloc[:, :0].assign(value=values)["value"].rename(None)
-
-    def _prepare(self, names: Iterable[Any]) -> None:
-        if not self._learnt:
-            self._begin(names, OnlineRegressor, MLPRegressor)
-        self._columns.admit(names)

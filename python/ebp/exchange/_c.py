@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ._c_functions import FUNCTIONS, NEEDS
+from ._c_names import checked_name, commented
 from ._steps import (
     Affine,
     Bumps,
@@ -25,6 +25,7 @@ from ._steps import (
 )
 
 PER_LINE = 8  # numbers of an array
+SIZES = {"float": 4, "double": 8}  # bytes, on all machines whose arithmetic is that of IEEE 754
 
 
 def export_c(model: Any, path: str | os.PathLike[str], *, name: str = "predict") -> None:
@@ -34,33 +35,42 @@ def export_c(model: Any, path: str | os.PathLike[str], *, name: str = "predict")
 
         static void predict(const float *x, float *out);
 
-    and the numbers of its inputs and outputs, ``PREDICT_INPUTS`` and ``PREDICT_OUTPUTS``. It needs a C99 (or
-    C++) compiler and the C library's mathematics (``-lm``), nothing else, and allocates nothing; what it
-    needs of the stack is twice the widest layer.
+    and the numbers of its inputs and outputs, ``predict_INPUTS`` and ``predict_OUTPUTS``. It needs a C99 (or
+    C++) compiler and the C library's mathematics (``-lm``), nothing else, and allocates nothing: what layers
+    compute is in arrays on the stack, whose bytes the first comment of the header counts.
 
     Parameters
     ----------
     model : Network, MLPClassifier, MLPRegressor, NetworkClassifier or NetworkRegressor
         Of a network, ``out`` are its outputs. Of an estimator, ``x`` are the features as `predict` takes
         them, and ``out`` are the values that a regressor predicts, or a classifier's `predict_proba`, in the
-        order of `classes_`, which a comment names.
+        order of `classes_`, which a comment names; characters other than letters, digits and a few signs
+        are given there by their code points, as ``<U+00E9>``.
     path : str or path-like
         The file to write, such as ``model.h``.
     name : str, default="predict"
-        Name of the function, and of everything else in the header, so that programs may include several.
+        Name of the function, and part of every other name in the header, so that one program may include
+        headers of different names.
 
     Raises
     ------
     TypeError
         For other objects.
     ValueError
-        If `name` is no C identifier, or parameters are not finite.
+        If `name` is no C identifier, or one that C, C++, the C library or such headers use themselves, or if
+        parameters are not finite.
+    NotFittedError
+        For an estimator that is not fitted.
 
     Notes
     -----
     Arithmetic is in the type of the network, ``float`` or ``double``, which is also that of ``x`` and
     ``out``; what comes before and after the network in an estimator is computed in ``double``. Answers differ
     from those of `ebp` by rounding.
+
+    The arrays on the stack are two as large as the largest of the network's inputs and layers; of an
+    estimator also two of ``double`` as large as the features, if it normalises them, and two of ``double`` as
+    large as its answers.
 
     Examples
     --------
@@ -72,9 +82,8 @@ def export_c(model: Any, path: str | os.PathLike[str], *, name: str = "predict")
     ...     header.read_text().splitlines()[-1]
     '#endif'
     """
-    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name):
-        raise ValueError(f"[export_c] name must be a C identifier; got {name!r}")
-    Path(path).write_text(_Header(chain(model), name).text(_comment(model)), encoding="ascii")
+    header = _Header(chain(model, "export_c"), checked_name(name))
+    Path(path).write_text(header.text(_comment(model)), encoding="ascii")
 
 
 def _comment(model: Any) -> str:
@@ -82,37 +91,37 @@ def _comment(model: Any) -> str:
         return "the outputs of a network"
     if not hasattr(model, "classes_"):
         return "the predicted values"
-    shown = ", ".join(ascii(label) for label in model.classes_.tolist())
-    return f"probabilities of {shown}".replace("*/", "* /").replace("\\", "/")
+    return f"probabilities of {', '.join(commented(label) for label in model.classes_.tolist())}"
 
 
 class _Header:
     """Collects functions, arrays and statements of one header."""
 
     def __init__(self, chain: Chain, name: str) -> None:
-        self._chain, self._name, self._prefix = chain, name, f"{name}_"
+        self._chain, self._name = chain, name
         self._real = "float" if chain.dtype == np.float32 else "double"
         self._functions: dict[tuple[str, str], None] = {}  # (name, type), in order
         self._arrays: list[str] = []
-        self._statements: list[str] = []
+        self._stack = 0  # bytes of the arrays that the function declares
 
     def text(self, comment: str) -> str:
-        chain, real, guard = self._chain, self._real, f"{self._name.upper()}_H"
+        # in the name's own case: macros in capitals would be the same of "model" and "Model"
+        chain, real, guard = self._chain, self._real, f"ebp_header_of_{self._name}"
         signature = f"static void {self._name}(const {real} *x, {real} *out)"
         body = self._body()
         functions = [self._function(*key) for key in self._functions]
-        upper = self._name.upper()
         return "\n".join(
             [
                 f"/* Written by ebp. {signature}:",
-                f"   out ({chain.n_outputs}) = {comment}, from x ({chain.n_inputs}). */",
+                f"   out ({chain.n_outputs}) = {comment}, from x ({chain.n_inputs}).",
+                f"   Its arrays on the stack have {self._stack} bytes. */",
                 f"#ifndef {guard}",
                 f"#define {guard}",
                 "",
                 "#include <math.h>",
                 "",
-                f"#define {upper}_INPUTS {chain.n_inputs}",
-                f"#define {upper}_OUTPUTS {chain.n_outputs}",
+                f"#define {self._name}_INPUTS {chain.n_inputs}",
+                f"#define {self._name}_OUTPUTS {chain.n_outputs}",
                 "",
                 *self._arrays,
                 "",
@@ -137,6 +146,7 @@ class _Header:
             y, other = f"{stage}_a", f"{stage}_b"
             largest = max(width, *(step.width for step in steps))
             declared.append(f"{real} {y}[{largest}], {other}[{largest}];")
+            self._stack += 2 * largest * SIZES[real]
             lines.append(f"for (i = 0; i < {width}; i++) {y}[i] = ({real}){source}[i];")
             for step in steps:
                 source, y, other = y, other, y
@@ -190,19 +200,25 @@ class _Header:
         """The name of a function for numbers of this type, which the header then holds."""
         for needed in (*NEEDS.get(name, []), name):
             self._functions.setdefault((needed, real))
-        return f"{self._prefix_of(real)}{name}"
+        prefix, suffix = self._around(real)
+        return f"{prefix}{name}{suffix}"
 
-    def _prefix_of(self, real: str) -> str:
-        return self._prefix if real == self._real else f"{self._prefix}{real}_"
+    def _around(self, real: str) -> tuple[str, str]:
+        """What encloses the names of functions and arrays.
+
+        The header's name comes last: what is before it has no "_of_", so that no two headers share a name,
+        as those of "model" and "model_double" could if theirs began with the header's.
+        """
+        return ("ebp_" if real == self._real else f"ebp_{real}_"), f"_of_{self._name}"
 
     def _function(self, name: str, real: str) -> str:
-        suffix = "f" if real == "float" else ""
-        return FUNCTIONS[name].format(p=self._prefix_of(real), real=real, f=suffix)
+        prefix, suffix = self._around(real)
+        return FUNCTIONS[name].format(p=prefix, s=suffix, real=real, f="f" if real == "float" else "")
 
     def _array(self, values: np.ndarray, real: str) -> str:
         if not np.isfinite(values).all():
             raise ValueError("[export_c] parameters must be finite; got NaN or infinity")
-        name = f"{self._prefix}{len(self._arrays)}"
+        name = f"ebp_{len(self._arrays)}_of_{self._name}"
         numbers = [_number(value, real) for value in values.ravel()]
         rows = [", ".join(numbers[k : k + PER_LINE]) for k in range(0, len(numbers), PER_LINE)]
         self._arrays.append(

@@ -1,13 +1,13 @@
 """The C functions that steps of a network become, by name; each is written into a header once, if needed.
 
-`{p}` is the prefix of all names, `{real}` the type of the arithmetic, and `{f}` the suffix of its functions
-in math.h.
+`{p}` and `{s}` enclose the name of each, `{real}` is the type of the arithmetic, and `{f}` the suffix of its
+functions in math.h.
 """
 
 FUNCTIONS = {
     "affine": """\
 /* y = w x + b; w (n_out, n_in) */
-static void {p}affine(int n_in, int n_out, const {real} *w, const {real} *b, const {real} *x, {real} *y) {{
+static void {p}affine{s}(int n_in, int n_out, const {real} *w, const {real} *b, const {real} *x, {real} *y) {{
   int o, i;
   for (o = 0; o < n_out; o++, w += n_in) {{
     {real} sum = b[o];
@@ -17,7 +17,7 @@ static void {p}affine(int n_in, int n_out, const {real} *w, const {real} *b, con
 }}
 """,
     "scale": """\
-static void {p}scale(int n, const {real} *shift, const {real} *factor, const {real} *x, {real} *y) {{
+static void {p}scale{s}(int n, const {real} *shift, const {real} *factor, const {real} *x, {real} *y) {{
   int i;
   for (i = 0; i < n; i++) y[i] = (x[i] - shift[i]) * factor[i];
 }}
@@ -25,9 +25,9 @@ static void {p}scale(int n, const {real} *shift, const {real} *factor, const {re
     "convolution": """\
 /* kernels (maps, channels, kh, kw) over images (channels, height, width), which begin `top` rows and `left`
    columns within zeros, or are followed by themselves if `wraps` */
-static void {p}convolution(int channels, int height, int width, int maps, int kh, int kw, int stride, int top,
-                           int left, int wraps, int out_height, int out_width, const {real} *kernels,
-                           const {real} *b, const {real} *x, {real} *y) {{
+static void {p}convolution{s}(int channels, int height, int width, int maps, int kh, int kw, int stride,
+                              int top, int left, int wraps, int out_height, int out_width,
+                              const {real} *kernels, const {real} *b, const {real} *x, {real} *y) {{
   int o, r, c, i, k, l;
   for (o = 0; o < maps; o++)
     for (r = 0; r < out_height; r++)
@@ -51,7 +51,7 @@ static void {p}convolution(int channels, int height, int width, int maps, int kh
 """,
     "windows": """\
 /* of size x size pixels each: their largest value, or their sum times `factor` unless that is 0 */
-static void {p}windows(int maps, int height, int width, int size, {real} factor, const {real} *x,
+static void {p}windows{s}(int maps, int height, int width, int size, {real} factor, const {real} *x,
                        {real} *y) {{
   int m, r, c, k, l;
   for (m = 0; m < maps; m++)
@@ -70,14 +70,15 @@ static void {p}windows(int maps, int height, int width, int size, {real} factor,
 }}
 """,
     "map_scale": """\
-static void {p}map_scale(int maps, int units, const {real} *w, const {real} *b, const {real} *x, {real} *y) {{
+static void {p}map_scale{s}(int maps, int units, const {real} *w, const {real} *b, const {real} *x,
+                            {real} *y) {{
   int m, k;
   for (m = 0; m < maps; m++)
     for (k = 0; k < units; k++) *y++ = w[m] * *x++ + b[m];
 }}
 """,
     "squared_distance": """\
-static {real} {p}squared_distance(int n, const {real} *a, const {real} *b) {{
+static {real} {p}squared_distance{s}(int n, const {real} *a, const {real} *b) {{
   {real} sum = 0;
   int i;
   for (i = 0; i < n; i++) sum += (a[i] - b[i]) * (a[i] - b[i]);
@@ -86,42 +87,43 @@ static {real} {p}squared_distance(int n, const {real} *a, const {real} *b) {{
 """,
     "bumps": """\
 /* exp(-|x - centre|^2 / (2 width^2)) */
-static void {p}bumps(int n_in, int n_out, const {real} *centres, const {real} *widths, const {real} *x,
+static void {p}bumps{s}(int n_in, int n_out, const {real} *centres, const {real} *widths, const {real} *x,
                      {real} *y) {{
   int o;
   for (o = 0; o < n_out; o++) {{
     const {real} square = widths[o] * widths[o];
-    y[o] = square != 0 ? exp{f}(-{p}squared_distance(n_in, x, centres + (long)o * n_in) / (2 * square)) : 0;
+    const {real} distance = {p}squared_distance{s}(n_in, x, centres + (long)o * n_in);
+    y[o] = square != 0 ? exp{f}(-distance / (2 * square)) : 0;
   }}
 }}
 """,
     "distances": """\
-static void {p}distances(int n_in, int n_out, const {real} *codes, const {real} *x, {real} *y) {{
+static void {p}distances{s}(int n_in, int n_out, const {real} *codes, const {real} *x, {real} *y) {{
   int o;
-  for (o = 0; o < n_out; o++) y[o] = {p}squared_distance(n_in, x, codes + (long)o * n_in);
+  for (o = 0; o < n_out; o++) y[o] = {p}squared_distance{s}(n_in, x, codes + (long)o * n_in);
 }}
 """,
-    "identity": "static {real} {p}identity({real} x) {{ return x; }}\n",
-    "tanh": "static {real} {p}tanh({real} x) {{ return tanh{f}(x); }}\n",
+    "identity": "static {real} {p}identity{s}({real} x) {{ return x; }}\n",
+    "tanh": "static {real} {p}tanh{s}({real} x) {{ return tanh{f}(x); }}\n",
     "scaled_tanh": """\
-static {real} {p}scaled_tanh({real} x) {{ return ({real})1.7159 * tanh{f}(({real})(2.0 / 3.0) * x); }}
+static {real} {p}scaled_tanh{s}({real} x) {{ return ({real})1.7159 * tanh{f}(({real})(2.0 / 3.0) * x); }}
 """,
     "logistic": """\
-static {real} {p}logistic({real} x) {{
+static {real} {p}logistic{s}({real} x) {{
   const {real} e = exp{f}(x < 0 ? x : -x);
   return (x < 0 ? e : 1) / (1 + e);
 }}
 """,
-    "relu": "static {real} {p}relu({real} x) {{ return x > 0 ? x : 0; }}\n",
+    "relu": "static {real} {p}relu{s}({real} x) {{ return x > 0 ? x : 0; }}\n",
     "activate": """\
 /* y = f(x) + twist x */
-static void {p}activate(int n, {real} (*f)({real}), {real} twist, const {real} *x, {real} *y) {{
+static void {p}activate{s}(int n, {real} (*f)({real}), {real} twist, const {real} *x, {real} *y) {{
   int i;
   for (i = 0; i < n; i++) y[i] = f(x[i]) + twist * x[i];
 }}
 """,
     "softmax": """\
-static void {p}softmax(int n, double *x) {{
+static void {p}softmax{s}(int n, double *x) {{
   double largest = x[0], sum = 0;
   int i;
   for (i = 1; i < n; i++)
@@ -132,7 +134,7 @@ static void {p}softmax(int n, double *x) {{
 """,
     "log_softplus": """\
 /* log(log(1 + exp(z))) */
-static double {p}log_softplus(double z) {{
+static double {p}log_softplus{s}(double z) {{
   return z < -30 ? z : log(z > 0 ? z + log1p(exp(-z)) : log1p(exp(z)));
 }}
 """,

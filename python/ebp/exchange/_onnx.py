@@ -46,6 +46,8 @@ def to_onnx(model: Any, path: str | os.PathLike[str]) -> None:
         Without the package onnx; ``pip install "efficient-backprop[onnx]"`` brings it.
     TypeError
         For other objects, or labels that ONNX has no type for.
+    NotFittedError
+        For an estimator that is not fitted.
 
     Notes
     -----
@@ -59,9 +61,10 @@ def to_onnx(model: Any, path: str | os.PathLike[str]) -> None:
     >>> net = ebp.Network([ebp.layers.Dense(2)], 3, random_state=0)
     >>> net.to_onnx("model.onnx")  # doctest: +SKIP
     """
+    steps = chain(model, "to_onnx")
     onnx = require_extra("onnx", "onnx", "to_onnx")
     graph = _Graph(onnx)
-    graph.write(chain(model), model)
+    graph.write(steps, model)
     proto = onnx.helper.make_model(
         graph.finished(),
         opset_imports=[onnx.helper.make_opsetid("", OPSET)],

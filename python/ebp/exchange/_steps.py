@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from sklearn.utils.validation import check_is_fitted
 
 from ebp.layers import (
     AveragePool2D,
@@ -140,7 +141,7 @@ class Distances:
 Step = Affine | Scale | Convolution | Windows | MapScale | Activation | Bumps | Distances
 
 
-def steps(network: Network) -> list[Step]:
+def steps(network: Network, function: str) -> list[Step]:
     """What the network computes from one sample's flat inputs, one step after the other."""
     parameters: dict[int, dict[str, np.ndarray]] = {}
     for name, where, sides in network.parameter_slices:
@@ -149,12 +150,14 @@ def steps(network: Network) -> list[Step]:
     found: list[Step] = []
     shape = network.input_shape
     for k, layer in enumerate(network.layers):
-        found.extend(_steps(layer, shape, parameters.get(k, {}), network.dtype))
+        found.extend(_steps(layer, shape, parameters.get(k, {}), network.dtype, function))
         shape = layer.output_shape(shape)
     return found
 
 
-def _steps(layer: Layer, shape: Shape, parameters: dict[str, np.ndarray], dtype: np.dtype) -> Iterator[Step]:
+def _steps(
+    layer: Layer, shape: Shape, parameters: dict[str, np.ndarray], dtype: np.dtype, owner: str
+) -> Iterator[Step]:
     width = math.prod(layer.output_shape(shape))
     if isinstance(layer, Dense):
         weights = parameters["weights"]
@@ -173,7 +176,7 @@ def _steps(layer: Layer, shape: Shape, parameters: dict[str, np.ndarray], dtype:
     elif isinstance(layer, EuclideanRBF):
         yield Distances(parameters.get("codes", np.array(layer.codes, dtype)))
     else:
-        raise TypeError(f"[export] layers must be those of ebp.layers; got {type(layer).__name__}")
+        raise TypeError(f"[{owner}] layers must be those of ebp.layers; got {type(layer).__name__}")
     function, twist = getattr(layer, "activation", "identity"), getattr(layer, "twist", 0.0)
     if function != "identity" or twist:
         yield Activation(function, twist, width)
@@ -245,13 +248,23 @@ class Chain:
     after: list[Step | Probabilities]
 
 
-def chain(model: Any) -> Chain:
-    """That of a network; of an estimator from features to probabilities or values."""
+def chain(model: Any, function: str) -> Chain:
+    """That of a network; of an estimator from features to probabilities or values.
+
+    `function` is named by errors: TypeError for other objects, NotFittedError for estimators without network.
+    """
+    from ebp._estimator import OnlineEstimator
     from ebp.network import Network
 
     if isinstance(model, Network):
         n_inputs, n_outputs = math.prod(model.input_shape), model.n_outputs
-        return Chain(n_inputs, n_outputs, model.dtype, [], steps(model), [])
+        return Chain(n_inputs, n_outputs, model.dtype, [], steps(model, function), [])
+    if not isinstance(model, OnlineEstimator):
+        raise TypeError(
+            f"[{function}] model must be an ebp.Network or a fitted MLPClassifier, MLPRegressor, "
+            f"NetworkClassifier or NetworkRegressor; got {model!r}"
+        )
+    check_is_fitted(model)
     network, transform = model.network_, model._transform()
     before: list[Step] = []
     n_inputs = math.prod(network.input_shape)
@@ -263,7 +276,7 @@ def chain(model: Any) -> Chain:
             before.append(Affine(factor, np.zeros(len(factor))))
     after = [_answer(model)]
     n_outputs = after[0].width if isinstance(after[0], Probabilities) else network.n_outputs
-    return Chain(n_inputs, n_outputs, network.dtype, before, steps(network), after)
+    return Chain(n_inputs, n_outputs, network.dtype, before, steps(network, function), after)
 
 
 def _answer(model: Any) -> Step | Probabilities:

@@ -40,6 +40,8 @@ def to_torch(network: Network) -> dict[str, Any]:
     ------
     ImportError
         Without PyTorch.
+    TypeError
+        For other objects than networks; that of a fitted estimator is its `network_`.
 
     Examples
     --------
@@ -48,6 +50,7 @@ def to_torch(network: Network) -> dict[str, Any]:
     >>> list(ebp.exchange.to_torch(net))  # doctest: +SKIP
     ['0.weight', '0.bias', '2.weight', '2.bias']
     """
+    _check_network(network, "to_torch")
     torch = require_extra("torch", "torch", "to_torch")
     positions = _positions(network)
     state = {}
@@ -66,13 +69,17 @@ def from_torch(network: Network, state: Mapping[str, Any]) -> None:
         Gets them; its layers say what they must look like.
     state : mapping of str to torch.Tensor or array
         A state dict, such as ``module.state_dict()``, in the order of the layers; names of modules do not
-        count, those of parameters are as `to_torch` says. Layers without biases must be so in both.
+        count, those of parameters are as `to_torch` says. Layers without biases must be so in both. Values
+        are real numbers of any type, also ``bfloat16``, and are rounded to the network's dtype.
 
     Raises
     ------
+    TypeError
+        If `network` is no network, or `state` no mapping.
     ValueError
-        If parameters are missing, left over, of another shape or not finite, or if a kernel between maps that
-        are not connected is not 0. The network stays as it was.
+        If parameters are missing, left over, of another shape, no real numbers, or not finite in the
+        network's dtype, or if a kernel between maps that are not connected is not 0. The network stays as it
+        was.
 
     Examples
     --------
@@ -82,6 +89,12 @@ def from_torch(network: Network, state: Mapping[str, Any]) -> None:
     >>> net.forward([[3.0, 4.0]])
     array([[3., 4.]], dtype=float32)
     """
+    _check_network(network, "from_torch")
+    if not isinstance(state, Mapping):
+        raise TypeError(
+            "[from_torch] state must be a mapping, such as the state_dict() of a module; "
+            f"got {type(state).__name__}"
+        )
     wanted = list(_parameters(network))
     if len(state) != len(wanted):
         raise ValueError(
@@ -92,17 +105,46 @@ def from_torch(network: Network, state: Mapping[str, Any]) -> None:
     for (name, value), (layer, part, old), (_, where, _) in zip(
         state.items(), wanted, network.parameter_slices, strict=True
     ):
-        array = np.asarray(value.detach().cpu().numpy() if hasattr(value, "detach") else value)
+        array = _array(value)
         expected = _dense_kernels(network.layers[layer], part, old).shape
         if name.rpartition(".")[2] != NAMES.get(part, part) or array.shape != expected:
             raise ValueError(
                 f"[from_torch] {name} must be the {NAMES.get(part, part)} of layer {layer}, of shape "
                 f"{expected}; got shape {array.shape}"
             )
-        if not np.isfinite(array).all():
-            raise ValueError(f"[from_torch] {name} must be finite; got NaN or infinity")
-        theta[where] = _connected_kernels(network.layers[layer], part, array, name).ravel()
+        numbers = _finite(array, network.dtype, name)
+        theta[where] = _connected_kernels(network.layers[layer], part, numbers, name).ravel()
     network.parameters[:] = theta
+
+
+def _check_network(network: Any, function: str) -> None:
+    from ebp.network import Network
+
+    if not isinstance(network, Network):
+        raise TypeError(
+            f"[{function}] network must be an ebp.Network, such as the network_ of a fitted estimator; "
+            f"got {network!r}"
+        )
+
+
+def _array(value: Any) -> np.ndarray:
+    if hasattr(value, "detach"):
+        value = value.detach().cpu()
+        # NumPy lacks some types of PyTorch, as bfloat16; all that have fractions are exact in double
+        value = (value.double() if value.is_floating_point() else value).numpy()
+    return np.asarray(value)
+
+
+def _finite(array: np.ndarray, dtype: np.dtype, name: str) -> np.ndarray:
+    """In the network's dtype, whose range may be smaller."""
+    if array.dtype.kind not in "biuf":
+        raise ValueError(f"[from_torch] {name} must be real numbers; got {array.dtype}")
+    with np.errstate(over="ignore"):
+        numbers = array.astype(dtype)
+    finite = np.isfinite(numbers)
+    if not finite.all():
+        raise ValueError(f"[from_torch] {name} must be finite in {dtype}; got {array[~finite][0]}")
+    return numbers
 
 
 def _positions(network: Network) -> list[int]:
