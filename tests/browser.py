@@ -70,6 +70,7 @@ class Browser:
             "--headless",
             "--no-sandbox",
             "--disable-gpu",
+            "--disable-dev-shm-usage",  # containers often have 64 MB of shared memory, too little for a page
             "--disable-background-networking",
             "--hide-scrollbars",
             "--no-first-run",

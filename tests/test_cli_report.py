@@ -76,11 +76,49 @@ def test_a_model_saved_from_python_needs_the_target(capsys, flowers):
     )
     wide = run(capsys, "report", "m.safetensors", "--data", "d.csv", "--target", "y")
     one_error(wide, "takes 2 inputs; d.csv gives 3 without 'y'; leave columns out with --drop")
-    rows = np.column_stack([X, np.arange(60), y]).tolist()
-    write_csv("d.csv", ["a", "b", "number", "y"], [[*row[:3], int(row[3])] for row in rows])
     options = ["--data", "d.csv", "--target", "y", "--drop", "number"]
     assert run(capsys, "report", "m.safetensors", *options)[0] == 0
     assert written().tables["confusion"][0][0] == ["", "3", "7"]
+
+
+@pytest.mark.parametrize(
+    ("classes", "texts"),
+    [
+        ((3, 7), ("3.0", "7.0")),
+        ((3, 7), ("3", "+7")),
+        ((0.0, 1.0), ("0", "1")),
+        ((0.0, 1.0), ("0.0", "1e0")),
+    ],
+)
+def test_classes_that_are_numbers_are_read_as_numbers(capsys, tmp_path, monkeypatch, classes, texts):
+    monkeypatch.chdir(tmp_path)
+    X = np.random.default_rng(0).standard_normal((60, 2))
+    above = (X[:, 0] > 0).astype(int)
+    model = ebp.MLPClassifier((3,), max_iter=5, random_state=0).fit(X, np.array(classes)[above])
+    model.save("m.safetensors")
+    rows = [[*row, texts[k]] for row, k in zip(X.tolist(), above, strict=True)]
+    write_csv("d.csv", ["a", "b", "y"], rows)
+    assert run(capsys, "report", "m.safetensors", "--data", "d.csv", "--target", "y")[0] == 0
+    matrix = written().tables["confusion"][0]
+    assert matrix[0] == ["", *map(str, classes)]
+    assert [sum(map(int, row[1:])) for row in matrix[1:]] == np.bincount(above).tolist()
+    write_csv("d.csv", ["a", "b", "y"], [*rows, [0, 0, "2"]])
+    result = run(capsys, "report", "m.safetensors", "--data", "d.csv", "--target", "y")
+    one_error(result, f"the model's classes are {classes[0]}, {classes[1]}; got '2'")
+
+
+def test_classes_that_are_texts_are_not_read_as_numbers(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    X = np.random.default_rng(0).standard_normal((60, 1))
+    y = np.where(X[:, 0] > 0, "01", "1")
+    ebp.MLPClassifier((3,), max_iter=5, random_state=0).fit(X, y).save("m.safetensors")
+    rows = [[*row, text] for row, text in zip(X.tolist(), y, strict=True)]
+    write_csv("d.csv", ["a", "y"], rows)
+    options = ["--data", "d.csv", "--target", "y"]
+    assert run(capsys, "report", "m.safetensors", *options)[0] == 0
+    assert [row[0] for row in written().tables["confusion"][0][1:]] == ["01", "1"]
+    write_csv("d.csv", ["a", "y"], [*rows, [0.0, "1.0"]])
+    one_error(run(capsys, "report", "m.safetensors", *options), "the model's classes are 01, 1; got '1.0'")
 
 
 def test_the_columns_of_a_data_frame_are_found_by_their_names(capsys, flowers):

@@ -5,6 +5,7 @@ import contextlib
 import importlib
 import inspect
 import re
+from collections import Counter
 from pathlib import Path
 
 import ebp
@@ -84,19 +85,30 @@ def test_the_values_of_the_equations_are_accepted():
     """Every method="..." of the table, with the function it stands by."""
     X, T = ebp.datasets.two_gaussians(random_state=0)
     net = ebp.Network([ebp.layers.Dense(1, "identity")], 2, dtype="float64", random_state=0)
+    checked, same = Counter(), ""
     for _, _, names in tables(section(page("paper.md"), "By equation")):
-        for method in re.findall(r'`curvature\.(\w+)` with `method="(\w+)"`', names):
-            function = getattr(ebp.curvature, method[0])
-            extra = [net.parameters] if method[0] == "hessian_vector_product" else []
-            function(net, X, T, *extra, method=method[1])
+        names = names.replace("the same", same)  # as in the row above
+        same = names.split(" with ")[0]
+        methods = re.findall(r'`(?:method=)?"(\w+)"`', names)  # one without its name follows another
+        for function in re.findall(r"`curvature\.(\w+)` with `method=", names):
+            extra = [net.parameters] if function == "hessian_vector_product" else []
+            for method in methods:
+                getattr(ebp.curvature, function)(net, X, T, *extra, method=method)
+                checked["curvature"] += 1
         for name in re.findall(r'`solver="(\w+)"`', names):
             ebp.MLPRegressor((), solver=name, max_iter=3, random_state=0)._check_options()
-        for name in re.findall(r'`InputNormalizer` with `method="(\w+)"`', names):
+            checked["solver"] += 1
+        for name in methods if "`InputNormalizer` with `method=" in names else []:
             ebp.InputNormalizer(name).fit(X)
-        for name in re.findall(r"`optimize.*`method=\"(\w+)\"`", names):
+            checked["InputNormalizer"] += 1
+        for name in methods if re.search(r"`optimize\.\w+` with `method=", names) else []:
             ebp.optimize.fit(net.copy(), X, T, name)
+            checked["optimize"] += 1
         for name in re.findall(r'`options=\{"beta": "(\w+)"\}`', names):
             ebp.optimize.fit(net.copy(), X, T, "cg", options={"beta": name})
+            checked["beta"] += 1
+    least = {"curvature": 9, "solver": 2, "InputNormalizer": 2, "optimize": 7, "beta": 2}
+    assert {key: checked[key] for key in least if checked[key] < least[key]} == {}
 
 
 def test_the_scripts_of_the_figures_exist():

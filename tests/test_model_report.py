@@ -5,10 +5,12 @@ import re
 import sys
 import warnings
 from io import BytesIO
+from pathlib import Path
 
 import ebp
 import numpy as np
 import pytest
+from ebp import model_report
 from ebp.layers import Dense, Subsample2D
 from pages import Page, check_alone
 from sklearn.exceptions import ConvergenceWarning
@@ -102,6 +104,17 @@ def test_it_is_written_to_a_file_and_shown_in_notebooks(report, model, tmp_path)
     frame = Page(report._repr_html_())
     assert [tag for tag, _ in frame.elements] == ["iframe"]
     assert frame.elements[0][1]["srcdoc"] == report.html
+
+
+def test_a_missing_folder_is_found_before_the_work(model, tmp_path, monkeypatch):
+    monkeypatch.setattr(model_report.of_model, "curves", None)
+    message = r"^\[report\] path must name a file in a folder that exists; got '.*none.r.html'"
+    with pytest.raises(FileNotFoundError, match=message):
+        ebp.report(model, path=tmp_path / "none" / "r.html")
+    monkeypatch.undo()
+    monkeypatch.chdir(tmp_path)
+    ebp.report(model, path="r.html")
+    assert Path("r.html").exists()
 
 
 def test_drawing_leaves_matplotlib_as_it_was(model):

@@ -1,5 +1,7 @@
 """The page about a model in a real browser: nothing fails, nothing is fetched, everything is seen."""
 
+import re
+
 import ebp
 import numpy as np
 import pytest
@@ -10,6 +12,8 @@ pd = pytest.importorskip("pandas")
 
 DESK = "--window-size=1200,900"
 DARK = "--blink-settings=preferredColorScheme=0"
+# Which black and white a browser takes is its own affair.
+DARKEST, LIGHTEST = 60, 195
 EVIL = '<script>document.title = "broken"</script>'
 
 
@@ -84,13 +88,16 @@ def test_all_pictures_are_seen(browser, document, width):
 def test_the_ink_follows_the_ground(browser, digits, tmp_path):
     path = tmp_path / "report.html"
     path.write_text(digits, encoding="utf-8")
-    for options, ground, ink in (((), 255, 0), ((DARK,), 18, 255)):
+    for options, light in (((), True), ((DARK,), False)):
         found = browser.probe(digits, DESK, *options)
-        assert found["colour"] == f"rgb({ink}, {ink}, {ink})"
+        ink = [int(part) for part in re.findall(r"\d+", found["colour"])]
+        assert len(ink) == 3
+        assert max(ink) < DARKEST if light else min(ink) > LIGHTEST
         assert found["inks"] == [found["colour"]]
         picture = tmp_path / "picture.png"
         browser.run(path, f"--screenshot={picture}", DESK, *options)
         pixels = (255 * plt.imread(picture)[..., :3]).round()
         assert pixels.shape == (900, 1200, 3)
-        np.testing.assert_array_equal(pixels[:5, :5], ground)
+        ground = pixels[:5, :5]
+        assert ground.min() > LIGHTEST if light else ground.max() < DARKEST
         assert len(np.unique(pixels.reshape(-1, 3), axis=0)) > 50

@@ -66,6 +66,25 @@ def test_of_equal_scores_the_smallest_loss_is_best():
     assert display.best == 1
 
 
+@pytest.mark.parametrize(
+    ("scores", "validation_losses", "best"),
+    [
+        ([np.nan, 0.5, 0.9], [3.0, 2.0, 1.0], 2),
+        ([np.inf, 0.9, 0.9], [3.0, 2.0, 1.0], 2),
+        ([0.1, 0.9, 0.9], [3.0, np.nan, 1.0], 2),
+        ([0.1, np.nan, 0.9], [np.nan, np.nan, np.nan], 2),
+        ([np.nan, -np.inf, np.nan], [3.0, 2.0, 1.0], None),
+    ],
+)
+def test_the_best_score_is_finite(scores, validation_losses, best):
+    display = TrainingCurveDisplay.from_losses(
+        [3.0, 2.0, 1.0], validation_losses=validation_losses, validation_scores=scores
+    )
+    assert display.best == best
+    lines = [name for name in display.lines_ if name.startswith("best score")]
+    assert lines == ([] if best is None else [f"best score {scores[best]:.4g} at epoch {best + 1}"])
+
+
 def test_batch_solvers_count_iterations():
     X, y = ebp.datasets.two_gaussians(random_state=0)
     model = ebp.MLPRegressor((2,), solver="lm", max_iter=300, random_state=0).fit(X, y)

@@ -92,6 +92,18 @@ def test_the_colours_are_symmetric_and_an_outlier_does_not_set_them():
     assert flat.image_.get_clim() == (-1, 1)
 
 
+@pytest.mark.parametrize("norm", ["symlog", matplotlib.colors.CenteredNorm(halfrange=0.5)])
+def test_a_norm_has_limits_of_its_own(norm):
+    display = WeightsDisplay(images=np.linspace(-1, 0.5, 200).reshape(2, 10, 10))
+    display.plot(norm=norm)
+    limits = (-1, 0.5) if norm == "symlog" else (-0.5, 0.5)
+    assert display.image_.get_clim() == limits
+    display.plot(norm="symlog", vmin=-2, vmax=2)
+    assert display.image_.get_clim() == (-2, 2)
+    display.plot(norm=None)
+    assert display.image_.get_clim() == (-1, 1)
+
+
 def test_only_the_first_of_many_are_drawn():
     display = WeightsDisplay.from_network(network([Dense(30)], 64), max_images=6)
     assert display.images.shape == (30, 8, 8)
@@ -128,6 +140,49 @@ def test_columns_with_names_are_a_matrix():
     display = WeightsDisplay.from_estimator(model)
     assert [text.get_text() for text in display.ax_.get_xticklabels()] == names[-3:]
     display.figure_.canvas.draw()  # "$x_{$" is no formula, which would raise
+
+
+def test_long_names_are_shortened_where_they_are_drawn():
+    names = ["x" * 40, "a" * 30 + "b" * 270, "c"]
+    display = WeightsDisplay.from_network(network([Dense(1)], 3), feature_names=(name for name in names))
+    assert display.feature_names == names
+    drawn = [text.get_text() for text in display.ax_.get_xticklabels()]
+    assert drawn == [names[0], "a" * 20 + "…" + "b" * 19, "c"]
+
+
+def radial(method, columns, names=None):
+    """An estimator whose first layer has centres; the columns depend on each other."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((80, 3)) @ rng.standard_normal((3, columns))
+    table = X if names is None else pd.DataFrame(X, columns=names)
+    layers = [GaussianRBF(4), Dense(1, "identity")]
+    return ebp.NetworkRegressor(layers, normalize=method, max_iter=2, random_state=0).fit(table, X[:, 0])
+
+
+def test_centres_have_the_names_of_columns_only_where_they_lie_in_columns():
+    names = ["a", "b", "c"]
+    for method in ("standard", "zca"):
+        display = WeightsDisplay.from_estimator(radial(method, 3, names))
+        assert display.feature_names == names
+        assert display.images.shape == (4, 1, 3)
+    for columns in (3, 5):  # 5 columns of 3 components
+        model = radial("decorrelate", columns, list("abcde"[:columns]))
+        display = WeightsDisplay.from_estimator(model)
+        assert display.feature_names is None
+        net = model.network_
+        np.testing.assert_array_equal(display.images.reshape(4, 3), net.parameters[:12].reshape(4, 3))
+        assert WeightsDisplay.from_estimator(model, feature_names="vwxyz"[:columns]).feature_names is None
+    with pytest.raises(ValueError, match="feature_names must be as many as the inputs, 5; got 3"):
+        WeightsDisplay.from_estimator(model, feature_names="abc")
+
+
+def test_centres_in_components_are_no_image(digits):
+    X, y = digits
+    X = X + np.random.default_rng(0).normal(size=X.shape)  # so that there are 64 components
+    layers = [GaussianRBF(4), Dense(10)]
+    for method, shape in (("decorrelate", (4, 1, 64)), ("standard", (4, 8, 8))):
+        model = ebp.NetworkClassifier(layers, normalize=method, max_iter=2, random_state=0).fit(X, y)
+        assert WeightsDisplay.from_estimator(model).images.shape == shape
 
 
 @pytest.mark.parametrize(

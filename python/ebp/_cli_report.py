@@ -111,12 +111,15 @@ def _reader(options: argparse.Namespace, model: Any, data: table.Table) -> table
 
 
 def _labels(data: table.Table, target: str, classes: np.ndarray) -> np.ndarray:
-    """The classes that the texts of the target column name."""
-    places = {str(label): k for k, label in enumerate(classes.tolist())}
-    texts = data.column(target)
-    for row, text in enumerate(texts):
-        if text not in places:
-            raise ValueError(
-                f"{data.where(row, target)}: the model's classes are {', '.join(places)}; got {text!r}"
-            )
-    return classes[[places[text] for text in texts]]
+    """The classes that the texts of the target column name; one that is a number by any text of it."""
+    labels = classes.tolist()
+    places: dict[Any, int] = {label: k for k, label in enumerate(labels) if type(label) in (int, float)}
+    places |= {str(label): k for k, label in enumerate(labels)}
+    rows = []
+    for row, text in enumerate(data.column(target)):
+        place = places.get(text, places.get(table.number(text)))
+        if place is None:
+            known = ", ".join(map(str, labels))
+            raise ValueError(f"{data.where(row, target)}: the model's classes are {known}; got {text!r}")
+        rows.append(place)
+    return classes[rows]

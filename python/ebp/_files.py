@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import secrets
+from pathlib import Path
 
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
@@ -54,3 +56,24 @@ class Files:
     def _check_ready(self) -> None:
         if isinstance(self, BaseEstimator):
             check_is_fitted(self)
+
+
+def write_atomically(path: str | os.PathLike[str], content: bytes) -> None:
+    """Write a file that appears under its name only when it is complete."""
+    # Behind a symbolic link the file itself is replaced, not the link.
+    target = Path(os.path.realpath(path))
+    if target.exists() and not target.is_file():  # /dev/null stays what it is
+        target.write_bytes(content)
+        return
+    temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        with open(temporary, "xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, target)
+    except BaseException as error:
+        temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError):  # The caller knows nothing of the temporary file.
+            error.filename, error.filename2 = os.fspath(path), None
+        raise

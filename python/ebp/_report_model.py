@@ -15,7 +15,7 @@ from ._report_pictures import HEIGHT, draw_rates, picture
 from ._summary import summary_rows
 from .network import Network
 from .plotting import TrainingCurveDisplay, WeightsDisplay
-from .plotting.weights import MAX_NAMES, first_weights
+from .plotting.weights import first_weights
 
 LETTER = 0.07  # inches of a letter
 MAX_CLASSES = 30  # names at the head of the page
@@ -138,21 +138,23 @@ def weights(model: Any, feature_names: Any) -> Section:
     """Weights of the first layer as images, and how large those of every layer are."""
     key, title = "weights", "Weights"
     net = model.network_ if isinstance(model, OnlineEstimator) else model
-    made = WeightsDisplay.from_estimator if net is not model else WeightsDisplay.from_network
+    made = WeightsDisplay._of_estimator if net is not model else WeightsDisplay._of_network
     parts = []
     try:
         first_weights(net, "report")
     except ValueError:
         parts.append(html.tag("p", "The first layer has no weights that are images."))
     else:
+        display = made("report", model, feature_names=feature_names)
+        below = max(map(len, display._names_on_axis()), default=0)
         text = "Of the first layer: an image for every unit or kernel, or a row where inputs are no images."
         parts.append(html.tag("p", text))
         parts.append(
             picture(
                 key,
                 "Weights of the first layer",
-                lambda ax: made(model, feature_names=feature_names, ax=ax, interpolation="none"),
-                height=1.15 * HEIGHT + LETTER * _longest_name(model, feature_names),
+                lambda ax: display.plot(ax, interpolation="none"),
+                height=1.15 * HEIGHT + LETTER * below,
             )
         )
     rows = [
@@ -161,12 +163,6 @@ def weights(model: Any, feature_names: Any) -> Section:
     ]
     head = ("parameters", "shape", "mean", "standard deviation", "smallest", "largest")
     return html.section(key, title, *parts, html.table(head, rows))
-
-
-def _longest_name(model: Any, feature_names: Any) -> int:
-    """Letters of the longest name below the picture of the weights."""
-    names = getattr(model, "feature_names_in_", ()) if feature_names is None else feature_names
-    return max((len(str(name)) for name in names), default=0) if len(names) <= MAX_NAMES else 0
 
 
 def _moments(values: np.ndarray) -> tuple[float, ...]:

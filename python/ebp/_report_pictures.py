@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -44,7 +45,9 @@ def picture(
     style = require_extra("matplotlib.style", "plot", "report")
     from matplotlib.figure import Figure
 
-    with style.context(["default", STYLE]):
+    with style.context(["default", STYLE]), warnings.catch_warnings():
+        # The page has the letters themselves, which the reader's fonts draw, not those that matplotlib knows.
+        warnings.filterwarnings("ignore", r"Glyph \d+ .*missing from", UserWarning)
         # Not by pyplot, which would keep the figure and, in a notebook, show it.
         figure = Figure(figsize=(width, height), layout="constrained")
         draw(figure.subplots())
@@ -57,12 +60,17 @@ def _inline(svg: str, key: str, description: str) -> Markup:
     """The root element alone, with names of its own and black in the colour of the text."""
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, count=1, flags=re.DOTALL)
-    svg = re.sub(r'(?<= id=")', f"{key}-", svg)
-    svg = re.sub(r'(?<=href="#)|(?<=url\(#)', f"{key}-", svg)
-    svg = svg.replace("#000000", "currentColor")
+    # Inside of tags only: a column may be called "colour=#000000".
+    svg = re.sub(r"<[^>]+>", lambda found: _adapted(found[0], key), svg)
     label = tag("title", description)
     root, rest = svg.split(">", 1)
     return Markup(f'{root} role="img" fill="currentColor">{label}{rest}')
+
+
+def _adapted(opening: str, key: str) -> str:
+    """An opening tag with the names of its picture, and without black."""
+    opening = re.sub(r'(?<= id=")|(?<=href="#)|(?<=url\(#)', f"{key}-", opening)
+    return opening.replace("#000000", "currentColor")
 
 
 def draw_rates(ax: Any, names: Sequence[str], groups: Sequence[np.ndarray]) -> None:

@@ -17,6 +17,7 @@ from ._arrays import as_rows
 from ._checks import check_number
 from ._estimator import OnlineEstimator
 from ._extras import require_extra
+from ._files import write_atomically
 from ._initialization import generator
 from ._measurements import hessian_eigenvalues
 from ._report_html import Section
@@ -48,14 +49,15 @@ class Report:
         self.html = html
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the page to a file, in UTF-8; an existing file is replaced.
+        """Write the page to a file, in UTF-8; an existing file is replaced once the new one is complete.
+
+        Letters that UTF-8 has no code for, halves of surrogate pairs, become question marks.
 
         Parameters
         ----------
         path : str or path-like
         """
-        with open(path, "w", encoding="utf-8", newline="\n") as file:
-            file.write(self.html)
+        write_atomically(path, self.html.encode("utf-8", errors="replace"))
 
     def __repr__(self) -> str:
         return f"Report({self.title!r}, {len(self.html):,} characters)"
@@ -94,7 +96,7 @@ def report(
     y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
         Labels or values; targets for a bare network.
     path : str or path-like, default=None
-        File to write the page to; None writes none.
+        File to write the page to, in a folder that exists; None writes none.
     title : str, default=None
         None: the class of the model.
     date : object, default=None
@@ -122,6 +124,8 @@ def report(
         For another model, or one that is not fitted.
     ValueError
         For X without y, y without X, or data that do not suit the model.
+    FileNotFoundError
+        If there is no folder for `path`.
 
     Examples
     --------
@@ -137,6 +141,10 @@ def report(
     if (X is None) != (y is None):
         raise ValueError(f"[report] X and y must be given together; got {'y' if X is None else 'X'} alone")
     check_number("report", "max_samples", max_samples, 2, integer=True)
+    if path is not None and not os.path.isdir(os.path.dirname(os.path.abspath(path))):
+        raise FileNotFoundError(
+            f"[report] path must name a file in a folder that exists; got {os.fspath(path)!r}"
+        )
     title = type(model).__name__ if title is None else str(title)
     parts: list[Section] = []
     if estimator is not None:

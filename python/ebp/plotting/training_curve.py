@@ -39,7 +39,7 @@ class TrainingCurveDisplay:
     ----------
     best : int or None
         Place (from 0) of the largest validation score, and of several the one with the smallest validation
-        loss; None without scores. Early stopping keeps this network, but for differences below `tol`.
+        loss; None without finite scores. Early stopping keeps this network, but for differences below `tol`.
     lines_ : dict of str to matplotlib Line2D
         What was drawn: "training loss", "validation loss", "validation score".
     ax_ : matplotlib Axes
@@ -195,11 +195,12 @@ class TrainingCurveDisplay:
 
     @property
     def best(self) -> int | None:
-        if self.validation_scores is None:
+        scores = self.validation_scores
+        if scores is None or not np.isfinite(scores).any():
             return None
-        ties = np.flatnonzero(self.validation_scores == self.validation_scores.max())
-        losses = self.losses if self.validation_losses is None else self.validation_losses
-        return int(ties[np.argmin(losses[ties])])
+        ties = np.flatnonzero(scores == scores[np.isfinite(scores)].max())
+        losses = (self.losses if self.validation_losses is None else self.validation_losses)[ties]
+        return int(ties[np.argmin(np.where(np.isnan(losses), np.inf, losses))])
 
     def plot(
         self, ax: Any = None, *, yscale: str = "auto", scores: bool = True, **kwargs: Any
@@ -273,13 +274,14 @@ class TrainingCurveDisplay:
         (self.lines_[label],) = ax.plot(self.ends, values, **style)
 
     def _plot_scores(self, kwargs: dict[str, Any]) -> None:
-        """Scores at the right, with a line where the best network was."""
+        """Scores at the right, with a line where the best network was, if any score is finite."""
         self.score_ax_ = self.ax_.twinx()
         scores, best = self.validation_scores, self.best
         assert scores is not None
-        assert best is not None
         self._plot_line(self.score_ax_, scores, "validation score", SCORE, {"linestyle": "--", **kwargs})
         self.score_ax_.set_ylabel("validation score")
+        if best is None:
+            return
         place = self.ends[best]
         label = f"best score {scores[best]:.4g} at {self.unit} {place}"
         self.lines_[label] = self.ax_.axvline(place, color=SCORE, linewidth=0.8, linestyle=":", label=label)

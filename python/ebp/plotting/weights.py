@@ -20,6 +20,7 @@ GAP = 1  # pixels between two images
 WIDTH_TO_HEIGHT = 1.4  # of the mosaic
 OUTLIER = 1.5  # times the magnitude of 99 in 100 weights: beyond it the colours end
 MAX_NAMES = 40  # names of columns that an axis has room for
+MAX_LETTERS = 40  # of a name on the axis
 KINDS = {"weights": "weight", "centres": "centre"}
 
 
@@ -116,10 +117,17 @@ class WeightsDisplay:
         """
         function = f"{cls.__name__}.from_network"
         require_matplotlib(function)
+        return cls._of_network(function, net, image_shape, feature_names).plot(ax, **kwargs)
+
+    @classmethod
+    def _of_network(
+        cls, function: str, net: Any, image_shape: Any = None, feature_names: Any = None
+    ) -> WeightsDisplay:
+        """What `from_network` draws."""
         if not isinstance(net, Network):
             raise TypeError(f"[{function}] net must be an ebp.Network; got {type(net).__name__}")
         kind, weights = first_weights(net, function)
-        return cls._made(function, net, weights, kind, image_shape, feature_names).plot(ax, **kwargs)
+        return cls._made(function, net, weights, kind, image_shape, _texts(feature_names))
 
     @classmethod
     def from_estimator(
@@ -138,11 +146,12 @@ class WeightsDisplay:
         estimator : fitted MLPClassifier, MLPRegressor, NetworkClassifier or NetworkRegressor
             Its network sees normalised inputs, whose weights are shown; where the normalisation mixes the
             columns ("decorrelate", "zca"), the weights of a dense layer are carried back to the columns of
-            the data, each in units of its standard deviation.
+            the data, each in units of its standard deviation. Centres of a radial layer after "decorrelate"
+            stay as they are, in principal components: a matrix without names.
         image_shape, ax, **kwargs
             As in `from_network`.
         feature_names : sequence of str of shape (n_features,), default=None
-            None: `feature_names_in_`, if there are any.
+            Names of the columns of the data. None: `feature_names_in_`, if there are any.
 
         Returns
         -------
@@ -159,17 +168,31 @@ class WeightsDisplay:
         """
         function = f"{cls.__name__}.from_estimator"
         require_matplotlib(function)
+        return cls._of_estimator(function, estimator, image_shape, feature_names).plot(ax, **kwargs)
+
+    @classmethod
+    def _of_estimator(
+        cls, function: str, estimator: Any, image_shape: Any = None, feature_names: Any = None
+    ) -> WeightsDisplay:
+        """What `from_estimator` draws."""
         check_is_fitted(checked_estimator(estimator, function))
         net, normalizer = estimator.network_, estimator.normalizer_
         kind, weights = first_weights(net, function)
-        if normalizer is not None and weights.ndim == 2 and kind == "weight":
+        if weights.ndim > 2:  # kernels
+            return cls._made(function, net, weights, kind, image_shape, None)
+        if feature_names is None:
+            feature_names = getattr(estimator, "feature_names_in_", None)
+        names = _texts(feature_names)
+        if normalizer is not None and kind == "weight":
             _, factor = normalizer._affine()
             if factor.ndim == 2:
                 weights = weights @ factor * np.sqrt(normalizer._moments.variance)
                 kind = "weight of a standardised input"
-        if feature_names is None and weights.ndim == 2:
-            feature_names = getattr(estimator, "feature_names_in_", None)
-        return cls._made(function, net, weights, kind, image_shape, feature_names).plot(ax, **kwargs)
+        elif normalizer is not None and normalizer.method_ == "decorrelate":
+            # Components are no columns: they have none of these names, and do not lie beside each other.
+            _check_names(names, estimator.n_features_in_, function)
+            names, image_shape = None, (1, weights.shape[1]) if image_shape is None else image_shape
+        return cls._made(function, net, weights, kind, image_shape, names)
 
     @classmethod
     def _made(
@@ -179,7 +202,7 @@ class WeightsDisplay:
         weights: np.ndarray,
         kind: str,
         image_shape: Any,
-        feature_names: Any,
+        names: list[str] | None,
     ) -> WeightsDisplay:
         if weights.ndim > 2:
             if image_shape is not None:
@@ -188,12 +211,7 @@ class WeightsDisplay:
                     f"got {image_shape!r}"
                 )
             return cls(images=np.array(weights), kind=kind)
-        names = None if feature_names is None else [str(name) for name in feature_names]
-        if names is not None and len(names) != weights.shape[1]:
-            raise ValueError(
-                f"[{function}] feature_names must be as many as the inputs, {weights.shape[1]}; "
-                f"got {len(names)}"
-            )
+        _check_names(names, weights.shape[1], function)
         shape = _image_shape(image_shape, net.input_shape, weights.shape[1], names, function)
         channels, height, width = shape
         images = np.array(weights).reshape(-1, height, width)
@@ -215,8 +233,8 @@ class WeightsDisplay:
         colorbar : bool, default=True
             Whether to show which weight a colour means.
         **kwargs
-            For `Axes.imshow`, such as ``cmap``, or ``vmin`` and ``vmax``. By default the colours are
-            symmetric about 0 and end at the largest magnitude, or before it if that is beyond
+            For `Axes.imshow`, such as ``cmap``, ``norm``, or ``vmin`` and ``vmax``. Without the last three
+            the colours are symmetric about 0 and end at the largest magnitude, or before it if that is beyond
             1.5 times that of 99 in 100 weights, so that one weight does not make all others pale; the colour
             bar then ends in arrows.
 
@@ -238,17 +256,9 @@ class WeightsDisplay:
         matrix = shown.shape[1] == 1
         columns = 1 if matrix else _n_columns(shown.shape, self.n_channels)
         values = shown[:, 0] if matrix else mosaic(shown, columns)
-        sizes = np.abs(shown)
-        largest = min(float(sizes.max()), OUTLIER * float(np.quantile(sizes, 0.99))) or 1.0
-        style = {
-            "cmap": "RdBu_r",
-            "vmin": -largest,
-            "vmax": largest,
-            "aspect": "auto" if matrix else "equal",
-            "interpolation": "nearest",
-            **kwargs,
-        }
-        self.image_ = self.ax_.imshow(values, **style)
+        limits = _limits(shown) if kwargs.get("norm") is None else {}  # a norm has its own
+        style = {"cmap": "RdBu_r", "aspect": "auto" if matrix else "equal", "interpolation": "nearest"}
+        self.image_ = self.ax_.imshow(values, **{**style, **limits, **kwargs})
         if matrix:
             self._label_matrix(values.shape)
         else:
@@ -266,10 +276,16 @@ class WeightsDisplay:
         self.ax_.set(xlabel="input", ylabel="unit")
         for axis in (self.ax_.xaxis, self.ax_.yaxis):
             axis.get_major_locator().set_params(integer=True)
-        if self.feature_names is not None and shape[1] <= MAX_NAMES:
+        names = self._names_on_axis()
+        if names:
             # Names are texts of the user, in which a dollar sign begins no formula.
-            self.ax_.set_xticks(range(shape[1]), self.feature_names, rotation=90, parse_math=False)
+            self.ax_.set_xticks(range(shape[1]), names, rotation=90, parse_math=False)
             self.ax_.set_xlabel("")
+
+    def _names_on_axis(self) -> list[str]:
+        """Names as they stand below the matrix, none where there is no room for all."""
+        names = self.feature_names or []
+        return [shortened(name) for name in names] if len(names) <= MAX_NAMES else []
 
     def _label_mosaic(self, n_images: int, columns: int) -> None:
         """The number of its first image at every row, as far as there is room."""
@@ -299,6 +315,12 @@ def first_weights(net: Network, function: str) -> tuple[str, np.ndarray]:
     )
 
 
+def shortened(name: str) -> str:
+    """A name in at most `MAX_LETTERS`: its middle goes first, since similar names differ at either end."""
+    half = MAX_LETTERS // 2
+    return name if len(name) <= MAX_LETTERS else f"{name[:half]}…{name[1 - half :]}"
+
+
 def mosaic(images: np.ndarray, columns: int) -> np.ndarray:
     """Images (n, height, width) side by side in so many columns, NaN between them and behind the last."""
     n, height, width = images.shape
@@ -307,6 +329,24 @@ def mosaic(images: np.ndarray, columns: int) -> np.ndarray:
     tiles[:n, :height, :width] = images
     tiles = tiles.reshape(rows, columns, height + GAP, width + GAP).transpose(0, 2, 1, 3)
     return tiles.reshape(rows * (height + GAP), columns * (width + GAP))[:-GAP, :-GAP]
+
+
+def _texts(names: Any) -> list[str] | None:
+    return None if names is None else [str(name) for name in names]
+
+
+def _check_names(names: list[str] | None, n_inputs: int, function: str) -> None:
+    if names is not None and len(names) != n_inputs:
+        raise ValueError(
+            f"[{function}] feature_names must be as many as the inputs, {n_inputs}; got {len(names)}"
+        )
+
+
+def _limits(values: np.ndarray) -> dict[str, float]:
+    """Ends of the colours, symmetric about 0."""
+    sizes = np.abs(values)
+    largest = min(float(sizes.max()), OUTLIER * float(np.quantile(sizes, 0.99))) or 1.0
+    return {"vmin": -largest, "vmax": largest}
 
 
 def _n_columns(shape: tuple[int, ...], n_channels: int) -> int:
