@@ -1,18 +1,16 @@
-"""Networks on dask arrays, against one array in memory: the same sums in parts, and averaged training."""
+"""Networks on dask arrays, against one array in memory: the same sums in parts."""
 
-import copy
+import re
 
 import ebp
 import numpy as np
 import pytest
 from ebp import curvature, distributed
-from ebp.rules import SDLM, SGD
 
 dask = pytest.importorskip("dask", reason="dask is not installed")
 da = pytest.importorskip("dask.array", reason="dask is not installed")
 
-N = 70
-CHUNKS = (20, 1, 30, 0, 19)
+from partitioned import N, close, network, parts, samples, unread  # noqa: E402
 
 
 @pytest.fixture(autouse=True)
@@ -21,28 +19,9 @@ def in_this_thread():
         yield
 
 
-def network(dtype="float64", loss="squared_error"):
-    layers = [ebp.layers.Dense(4), ebp.layers.Dense(2, "identity", bias=False)]
-    return ebp.Network(layers, 3, loss=loss, dtype=dtype, random_state=7)
-
-
 @pytest.fixture
 def data(rng):
-    X = rng.normal(size=(N, 3))
-    T = np.stack([np.sin(X.sum(axis=1)), X[:, 0] * X[:, 1]], axis=1)
-    weights = rng.integers(0, 3, size=N).astype(float)
-    weights[20:21] = 0  # a partition that does not count
-    return X, T, weights
-
-
-def parts(array):
-    """The array in partitions of rows, one of them empty, and of columns too."""
-    return da.from_array(array, chunks=(CHUNKS, *[1] * (array.ndim - 1)))
-
-
-def close(got, expected, tolerance=1e-12):
-    scale = max(np.abs(expected).max(), 1e-300)
-    np.testing.assert_allclose(got, expected, rtol=0, atol=tolerance * scale)
+    return samples(rng)
 
 
 @pytest.mark.parametrize("weighted", [False, True])
@@ -113,6 +92,29 @@ def test_newton_with_and_without_the_matrix(data, solver):
     ebp.optimize.fit(one, X, T, "newton", max_iter=5, options=options)
     ebp.optimize.fit(other, parts(X), parts(T), "newton", max_iter=5, options=options)
     close(other.parameters, one.parameters, 1e-10)
+
+
+@pytest.mark.parametrize(("method", "units"), [("gauss_newton", 60), ("lm", 170)])
+def test_larger_networks_are_factorised_too(data, method, units):
+    """Where fits in memory change to products unless told otherwise."""
+    X, T, _ = data
+    layers = [ebp.layers.Dense(units), ebp.layers.Dense(2, "identity", bias=False)]
+    start = ebp.Network(layers, 3, dtype="float64", random_state=0)
+    found, same, other = start.copy(), start.copy(), start.copy()
+    settings = {"max_iter": 1, "weight_decay": 0.1}
+    distributed.fit(found, parts(X), parts(T), method, **settings)
+    ebp.optimize.fit(same, X, T, method, **settings, options={"solver": "cholesky"})
+    ebp.optimize.fit(other, X, T, method, **settings)
+    close(found.parameters, same.parameters, 1e-8)
+    with pytest.raises(AssertionError):
+        close(other.parameters, same.parameters, 1e-3)
+
+
+def test_a_matrix_that_is_too_large(data):
+    X, T, _ = data
+    net = ebp.Network([ebp.layers.Dense(20_000), ebp.layers.Dense(2)], 3, random_state=0)
+    with pytest.raises(MemoryError, match=r"try method='lbfgs' or 'cg', or 'newton' with the option"):
+        distributed.fit(net, unread(X), unread(T), "lm")
 
 
 def test_float32(data):
@@ -195,6 +197,88 @@ def test_products_belong_to_the_point_where_they_were_asked_for(data):
     np.testing.assert_array_equal(operator @ v, before)
 
 
+@pytest.mark.parametrize("weighted", [False, True])
+def test_curvature_has_the_type_of_the_network(data, weighted):
+    X, T, weights = data
+    net = network("float32")
+    whole, split = {}, {}
+    if weighted:
+        whole, split = {"sample_weight": weights}, {"sample_weight": parts(weights)}
+    for function in (curvature.hessian, curvature.hessian_diagonal):
+        for method in ("gauss_newton", "exact"):
+            expected = function(net, X, T, method, **whole)
+            found = function(net, parts(X), parts(T), method, **split)
+            assert found.dtype == expected.dtype == np.float32
+            close(found, expected, 1e-5)
+    v = np.ones(net.n_parameters)
+    assert curvature.hessian_vector_product(net, parts(X), parts(T), v).dtype == np.float32
+    assert (curvature.hessian_operator(net, parts(X), parts(T)) @ v).dtype == np.float32
+    assert curvature.spectrum(net, parts(X), parts(T)).dtype == np.float64
+
+
+class InMemory:
+    """An array in the manner of xarray's: it could hold one of dask's, and does not."""
+
+    def __init__(self, values):
+        self.values = values
+
+    def __array__(self, dtype=None, copy=None):
+        return self.values
+
+    def __dask_graph__(self):
+        return None
+
+
+def test_what_could_hold_a_dask_array_may_be_in_memory(data):
+    X, T, _ = data
+    one, other = network(), network()
+    settings = {"method": "lm", "max_iter": 5}
+    ebp.optimize.fit(one, X, T, **settings)
+    ebp.optimize.fit(other, InMemory(X), InMemory(T), **settings)
+    np.testing.assert_array_equal(other.parameters, one.parameters)
+    np.testing.assert_array_equal(
+        curvature.hessian(one, InMemory(X), InMemory(T)), curvature.hessian(one, X, T)
+    )
+    for function in (distributed.fit, distributed.principal_eigenvalue):
+        with pytest.raises(TypeError, match=r"X must be a dask array .*got InMemory"):
+            function(one, InMemory(X), InMemory(T))
+
+
+def test_the_spectrum_is_drawn(data):
+    pytest.importorskip("matplotlib").use("Agg")
+    X, T, _ = data
+    net = network("float32")
+    single = ebp.Network([ebp.layers.Dense(1)], 3, random_state=0)
+    for drawn, targets in ((net, T), (single, T[:, 0])):
+        found = ebp.plotting.SpectrumDisplay.from_network(drawn, parts(X), parts(targets))
+        expected = ebp.plotting.SpectrumDisplay.from_network(drawn, X, targets)
+        close(found.eigenvalues, expected.eigenvalues)
+    with pytest.raises(TypeError, match=r"T must be a dask array .*got ndarray"):
+        ebp.plotting.SpectrumDisplay.from_network(net, parts(X), T)
+
+
+def test_arguments_of_the_objective(data):
+    X, T, _ = data
+    function = distributed.objective(network(), parts(X), parts(T))
+    theta, p = function.start, function.n_parameters
+    calls = [
+        (function, (0.0,), "Objective", "theta", "()"),
+        (function, (np.zeros(3),), "Objective", "theta", "(3,)"),
+        (function.hessian, (0.0,), "Objective.hessian", "theta", "()"),
+        (function.hessian_product, (theta[:1], theta), "Objective.hessian_product", "theta", "(1,)"),
+        (function.hessian_product, (theta, 1.0), "Objective.hessian_product", "v", "()"),
+        (function.norms, (np.zeros((p, 1)),), "Objective.norms", "theta", f"({p}, 1)"),
+        (function.linearize, (0.0,), "Objective.linearize", "theta", "()"),
+    ]
+    for call, arguments, owner, name, shape in calls:
+        message = re.escape(f"[{owner}] {name} must have shape ({p},); got {shape}")
+        with pytest.raises(ValueError, match=message):
+            call(*arguments)
+    with pytest.raises(TypeError, match="theta must be real numbers"):
+        function(theta + 0j)
+    np.testing.assert_array_equal(function(theta.tolist())[1], function(theta)[1])
+
+
 def test_an_exception_leaves_the_best_point(data):
     X, T, _ = data
     net = network()
@@ -236,7 +320,7 @@ def test_arguments_that_do_not_fit(data):
         (ValueError, "T must have as many rows as X, 70; got 69", (parts(X), parts(T)[:-1]), {}),
         (
             ValueError,
-            "solver must be one of 'auto', 'cholesky'; got 'cg'",
+            r"solver must be 'auto' or 'cholesky' for method='lm' over dask arrays.*; got 'cg'",
             (parts(X), parts(T)),
             {"options": {"solver": "cg"}},
         ),
@@ -249,129 +333,15 @@ def test_arguments_that_do_not_fit(data):
         ),
         (ValueError, "method must be one of", (parts(X), parts(T)), {"method": "adam"}),
         (ValueError, "X must have shape", (parts(X)[:, :2], parts(T)), {}),
+        (ValueError, r"X must have a row for each sample; got shape \(\)", (parts(X)[0, 0], parts(T)), {}),
+        (ValueError, r"T must have a row for each sample; got shape \(\)", (parts(X), parts(T)[0, 0]), {}),
     ]
     for kind, message, arrays, kwargs in cases:
         with pytest.raises(kind, match=r"\[fit\] .*" + message):
             distributed.fit(net, *arrays, **kwargs)
     with pytest.raises(ValueError, match=r"method must be one of 'lanczos', 'power'; got 'online'"):
         distributed.principal_eigenvalue(net, parts(X), parts(T), "online")
-    with pytest.raises(ValueError, match="method='online' takes samples one by one"):
-        curvature.principal_eigenvalue(net, parts(X), parts(T), "online")
+    with pytest.raises(ValueError, match=r"must be 'power' or 'lanczos' for dask arrays.*; got 'online'"):
+        curvature.principal_eigenvalue(net, unread(X), unread(T), "online")
     with pytest.raises(TypeError, match="X must be a dask array"):
         distributed.principal_eigenvalue(net, X, T)
-
-
-# ---- online ---------------------------------------------------------------------------------------------
-
-
-def numpy_parts(*arrays):
-    ends = np.cumsum(CHUNKS)[:-1]
-    return list(zip(*(np.split(array, ends) for array in arrays), strict=True))
-
-
-@pytest.mark.parametrize(
-    "rule", [SGD(0.02, momentum=0.9), SDLM(1e-3), SDLM(1e-3, refresh="running")], ids=repr
-)
-def test_one_model_is_plain_online_training(data, rule):
-    X, T, _ = data
-    one, other, remembered = network(), network(), copy.deepcopy(rule)
-    losses = []
-    for _ in range(2):
-        results = [one.train_online(x, t, remembered) for x, t in numpy_parts(X, T) if len(x)]
-        losses.append(np.concatenate([result.losses for result in results]).mean())
-    result = distributed.train_online(
-        other, parts(X), parts(T), rule, n_epochs=2, n_models=1, order="sequential"
-    )
-    np.testing.assert_array_equal(other.parameters, one.parameters)
-    np.testing.assert_allclose(result.losses, losses, rtol=1e-12)
-    assert (result.status, result.n_samples, result.n_models) == ("ok", 2 * N, 1)
-    assert rule.n_presented == 0
-
-
-def averaged(net, samples, weights, rule, n_models, every, n_epochs, seed):
-    """What train_online says it does, in a loop."""
-    rng = np.random.default_rng(seed)
-    rules = [copy.deepcopy(rule) for _ in range(n_models)]
-    for _ in range(n_epochs):
-        order = rng.permutation(len(samples)).tolist()
-        shares = [order[k::n_models] for k in range(n_models)]
-        for start in range(0, len(shares[0]), every):
-            models, seen = [], []
-            rules = copy.deepcopy(rules)  # which go on on other networks
-            for share, rule_of_model in zip(shares, rules, strict=True):
-                model, count = net.copy(), 0.0
-                for part in share[start : start + every]:
-                    drawn = np.random.default_rng(int(rng.integers(2**63)))
-                    x, t, w = samples[part]
-                    if not len(x):
-                        continue
-                    used = {"sample_weight": w} if weights else {}
-                    model.train_online(x, t, rule_of_model, order=drawn.permutation(len(x)), **used)
-                    count += w.sum() if weights else len(x)
-                if count:
-                    models.append(model.parameters.copy())
-                    seen.append(count)
-            if models:
-                net.parameters[:] = np.average(models, axis=0, weights=seen)
-
-
-@pytest.mark.parametrize("weights", [False, True])
-@pytest.mark.parametrize(("n_models", "every"), [(2, None), (3, 1), (5, 1)])
-def test_models_are_averaged(data, n_models, every, weights):
-    X, T, w = data
-    one, other, rule = network(), network(), SGD(0.02, momentum=0.8)
-    length = every or -(-len(CHUNKS) // n_models)
-    averaged(one, numpy_parts(X, T, w), weights, rule, n_models, length, 3, 11)
-    result = distributed.train_online(
-        other,
-        parts(X),
-        parts(T),
-        rule,
-        n_epochs=3,
-        n_models=n_models,
-        average_every=every,
-        sample_weight=parts(w) if weights else None,
-        random_state=np.random.default_rng(11),
-    )
-    close(other.parameters, one.parameters, 1e-12)
-    assert (result.status, result.n_samples, result.n_models) == ("ok", 3 * N, n_models)
-
-
-def test_a_callback_stops_online_training(data):
-    X, T, _ = data
-    calls = []
-    result = distributed.train_online(
-        network(),
-        parts(X),
-        parts(T),
-        SGD(0.01),
-        n_epochs=5,
-        n_models=1,
-        callback=lambda n, loss: calls.append((n, loss)) or len(calls) == 2,
-        random_state=0,
-    )
-    assert (result.status, result.n_samples) == ("stopped", 2 * N)
-    assert [loss for _, loss in calls] == result.losses.tolist()
-
-
-def test_divergence_keeps_the_last_average(data):
-    X, T, _ = data
-    net = network()
-    before = net.parameters.copy()
-    result = distributed.train_online(net, parts(X), parts(1e30 * T), SGD(1e30), n_models=2, random_state=0)
-    assert result.status == "diverged"
-    np.testing.assert_array_equal(net.parameters, before)
-
-
-def test_arguments_of_online_training(data):
-    X, T, _ = data
-    cases = [
-        (TypeError, "rule must be an ebp.rules object", {"rule": "sgd"}),
-        (ValueError, "n_models must be an integer in", {"n_models": 6}),
-        (ValueError, "n_epochs", {"n_epochs": -1}),
-        (ValueError, "average_every", {"average_every": 0}),
-        (ValueError, "order must be one of 'shuffle', 'sequential'", {"order": "interleave"}),
-    ]
-    for kind, message, kwargs in cases:
-        with pytest.raises(kind, match=r"\[distributed.train_online\] " + message):
-            distributed.train_online(network(), parts(X), parts(T), **{"rule": SGD(0.1), **kwargs})

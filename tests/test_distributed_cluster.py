@@ -3,15 +3,20 @@
 import os
 import signal
 import sys
+from concurrent.futures import CancelledError
 
 import ebp
 import joblib
 import numpy as np
 import pytest
+import sklearn.base
 from ebp import distributed
 from ebp.rules import SGD
+from killing import KillOnce
+from sklearn.ensemble import BaggingRegressor
 from sklearn.model_selection import GridSearchCV
 
+dask = pytest.importorskip("dask", reason="dask is not installed")
 pytest.importorskip("distributed", reason="dask.distributed is not installed")
 da = pytest.importorskip("dask.array", reason="dask is not installed")
 
@@ -112,17 +117,84 @@ def test_one_model_a_worker_by_default(client, data):
     assert (result.n_models, result.n_samples) == (2, N)
 
 
-@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-def test_joblib_s_backend(client, data):
+@pytest.fixture
+def trained(client, tmp_path):
+    """Calls `run` here and, with an estimator that kills one worker, through joblib's dask backend."""
+    client.wait_for_workers(2)
+    model = ebp.MLPRegressor((4,), solver="sgd", max_iter=3, tol=0, random_state=0)
+
+    def both(run, **options):
+        expected = run(model)
+        with joblib.parallel_config(backend="dask", n_jobs=2, **options):
+            found = run(sklearn.base.clone(model).set_params(callbacks=[KillOnce(tmp_path)]))
+        names = {path.name for path in tmp_path.iterdir()}
+        assert "killed" in names
+        assert len(names) >= 3  # with two workers at the least, one of which made up for the other
+        assert f"worker-{os.getpid()}" not in names
+        return found, expected
+
+    return both
+
+
+def test_bias_variance_loses_nothing_with_a_worker(trained, data):
     X, T = data
-    y = T[:, 0]
-    model = ebp.MLPRegressor((4,), solver="sgd", max_iter=3, random_state=0)
-    search = GridSearchCV(model, {"learning_rate_init": [1e-4, 1e-3, 1e-2]}, cv=3)
-    expected = search.fit(X, y).cv_results_["mean_test_score"]
-    here = ebp.evaluation.bias_variance(model, X, y, n_datasets=4, random_state=1)
-    with joblib.parallel_config(backend="dask", n_jobs=2):
-        found = search.fit(X, y).cv_results_["mean_test_score"]
-        there = ebp.evaluation.bias_variance(model, X, y, n_datasets=4, random_state=1)
-    np.testing.assert_array_equal(found, expected)
+
+    def run(model):
+        return ebp.evaluation.bias_variance(model, X, T[:, 0], n_datasets=8, random_state=1)
+
+    there, here = trained(run)
     np.testing.assert_array_equal(there.bias_squared, here.bias_squared)
     np.testing.assert_array_equal(there.variance, here.variance)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_grids_of_rates_lose_nothing_with_a_worker(client, trained, data):
+    X, T = data
+
+    def run(model):
+        search = GridSearchCV(model, {"learning_rate_init": [1e-4, 1e-3, 1e-2]}, cv=3, refit=False)
+        return search.fit(X, T[:, 0]).cv_results_["mean_test_score"]
+
+    np.testing.assert_array_equal(*trained(run, client=distributed.resilient(client)))
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_ensembles_lose_nothing_with_a_worker(client, trained, data):
+    X, T = data
+
+    def run(model):
+        return BaggingRegressor(model, n_estimators=4, random_state=3).fit(X, T[:, 0]).predict(X)
+
+    np.testing.assert_array_equal(*trained(run, client=distributed.resilient(client)))
+
+
+def test_scattered_values_outlive_their_worker(client):
+    client.wait_for_workers(2)
+    array = np.arange(500.0)
+    (kept,) = distributed.resilient(client).scatter([array], broadcast=True)
+    lost = client.scatter(array)
+    np.testing.assert_array_equal(kept.result(), array)
+    of_workers = pids(client)
+    for worker in {client.who_has(future)[future.key][0] for future in (kept, lost)}:
+        os.kill(of_workers[worker], signal.SIGKILL)
+    with pytest.raises(CancelledError):
+        lost.result()
+    np.testing.assert_array_equal(kept.result(), array)
+
+
+def test_only_clients_are_made_resilient():
+    with pytest.raises(TypeError, match=r"\[resilient\] client must be a distributed.Client; got 'tcp:"):
+        distributed.resilient("tcp://127.0.0.1:8786")
+
+
+def test_large_networks_are_sent_without_a_warning(client, data):
+    X, T = data
+    net = network()
+    function = distributed.objective(net, parts(X), parts(T))
+    with dask.config.set({"distributed.admin.large-graph-warning-threshold": "100 B"}):
+        with pytest.warns(UserWarning, match="Sending large graph"):
+            client.submit(np.sum, X).result()
+        value, _ = function(function.start)
+        kept = distributed.resilient(client).scatter([X])[0].result()
+    assert value == pytest.approx(net.loss(X, T), rel=1e-12)
+    np.testing.assert_array_equal(kept, X)

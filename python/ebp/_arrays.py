@@ -7,6 +7,13 @@ from typing import Any
 import numpy as np
 
 
+def is_dask(value: Any) -> bool:
+    """Whether this is an array of dask's, or another of its collections."""
+    # Arrays of xarray always have the method, which returns None where they hold no array of dask's.
+    graph = getattr(value, "__dask_graph__", None)
+    return callable(graph) and graph() is not None
+
+
 def _numeric(value: Any, function: str, name: str) -> np.ndarray:
     try:
         array = np.asarray(value)

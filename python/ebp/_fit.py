@@ -9,7 +9,7 @@ import numpy as np
 from scipy.optimize import OptimizeResult
 
 from ebp import _core
-from ebp._arrays import as_rows, checked_mean_weights
+from ebp._arrays import as_rows, checked_mean_weights, is_dask
 from ebp._checks import check_choice, check_number
 from ebp._optimize_inputs import (
     LINE_SEARCH_OPTIONS,
@@ -30,6 +30,7 @@ METHODS = (*LEAST_SQUARES, "newton", "cg", "bfgs", "lbfgs")
 MOST_FACTORISED = {"lm": 1000, "gauss_newton": 300, "newton": 300}
 # The first damping where every system takes many products, too many for a search of a trust region's damping.
 PRODUCTS_DAMPING = 1.0
+_WITHOUT_SQUARES = "method='lbfgs' or 'cg', or 'newton' with the option solver='cg'"
 _MATRIX_FREE = "method='lbfgs' or 'cg', or for 'newton', 'lm' and 'gauss_newton' the option solver='cg'"
 
 
@@ -89,7 +90,8 @@ def fit(
 
         - `solver`: for "newton" "cholesky" (of the whole Hessian) or "cg" (with products), for "lm" and
           "gauss_newton" "cholesky" (of JᵀJ) or "cg" (with products Jv and Jᵀu); for all three "auto",
-          "cholesky" up to 300 parameters, for "lm" up to 1000.
+          "cholesky" up to 300 parameters, for "lm" up to 1000. Over dask arrays, "lm" and "gauss_newton"
+          have "cholesky" only, whatever the number of parameters.
         - `damping`: the first μ of "lm" in units of the mean diagonal element of JᵀJ, to be controlled by
           Nielsen's rule. None, the default, chooses every μ so that the step stays within a trust region
           (1 with solver "cg").
@@ -125,7 +127,7 @@ def fit(
     >>> bool(result.fun < 1e-5), bool(result.fun == net.loss(X, T))
     (True, True)
     """
-    if hasattr(X, "__dask_graph__"):
+    if is_dask(X):
         from ebp import distributed
 
         return distributed.fit(
@@ -225,12 +227,18 @@ def _settings(
     settings = {**hidden, **chosen_settings("fit", method, defaults, options)}
     settings.setdefault("gradient_tolerance", tol)
     if "solver" in defaults:
-        choices = ("auto", "cholesky") if factorised else ("auto", "cholesky", "cg")
-        check_choice("fit", "solver", settings["solver"], choices)
+        check_choice("fit", "solver", settings["solver"], ("auto", "cholesky", "cg"))
+    if factorised and settings["solver"] == "cg":
+        raise ValueError(
+            f"[fit] solver must be 'auto' or 'cholesky' for method={method!r} over dask arrays, where JᵀJ is "
+            f"added up ({_WITHOUT_SQUARES} does without); got 'cg'"
+        )
+    check_settings("fit", tol, max_iter, settings)
     if factorised:
         settings["solver"] = "cholesky"
-    check_settings("fit", tol, max_iter, settings)
-    settings["solver"] = check_matrices("fit", net.n_parameters, method, settings["solver"])
+        check_memory("fit", method, 5 * net.n_parameters**2, _WITHOUT_SQUARES)
+    else:
+        settings["solver"] = check_matrices("fit", net.n_parameters, method, settings["solver"])
     if method == "lm" and settings["damping"] is None and settings["solver"] == "cg":
         settings["damping"] = PRODUCTS_DAMPING
     return settings

@@ -9,12 +9,12 @@ import numpy as np
 from scipy.linalg import eigvalsh
 from scipy.sparse.linalg import eigsh
 
-from ebp._arrays import as_vector
+from ebp._arrays import as_vector, is_dask
 from ebp._checks import check_choice, check_number
 from ebp._initialization import generator
 from ebp.curvature._iterations import lanczos, power_method
 from ebp.curvature._online import falling_leak, online_eigenvalue
-from ebp.curvature._samples import MEMORY_LIMIT, METHODS, samples_of
+from ebp.curvature._samples import MEMORY_LIMIT, METHODS, Samples, curvature_of
 from ebp.network import Network
 
 _MAX_ITER = {"power": 1000, "lanczos": 300}
@@ -125,10 +125,15 @@ def principal_eigenvalue(
     (1.0, 1.0)
     """
     function = "principal_eigenvalue"
-    samples = samples_of(function, net, X, T, sample_weight, n_threads)
     check_choice(function, "method", method, ("power", "lanczos", "online"))
     check_choice(function, "hessian", hessian, METHODS)
     check_number(function, "tol", tol, 0)
+    if method == "online" and is_dask(X):
+        raise ValueError(
+            f"[{function}] method must be 'power' or 'lanczos' for dask arrays, as 'online' takes single "
+            f"samples; got {method!r}"
+        )
+    samples = curvature_of(function, net, X, T, sample_weight, n_threads)
     rng = generator(random_state)
     start = rng.standard_normal(net.n_parameters)
     if not len(start):
@@ -140,6 +145,7 @@ def principal_eigenvalue(
         check_number(function, "alpha", alpha, 0, open_low=True)
         rows = _order(function, order, len(samples), int(n_presentations), rng)
         gammas = _leaks(function, gamma, int(n_presentations))
+        assert isinstance(samples, Samples)
         pair, presented = online_eigenvalue(samples, rows, gammas, float(alpha), start)
         _check_finite(function, pair.history)
     else:
@@ -218,22 +224,22 @@ def spectrum(
     True
     """
     function = "spectrum"
-    samples = samples_of(function, net, X, T, sample_weight, n_threads)
     check_choice(function, "method", method, METHODS)
+    curvature = curvature_of(function, net, X, T, sample_weight, n_threads)
     p = net.n_parameters
     if k is not None:
         check_number(function, "k", k, 1, p, integer=True)
     if k is not None and k < p - 1:  # ARPACK can find no more
         start = np.random.default_rng(0).standard_normal(p).astype(net.dtype)
-        operator = samples.operator(method)
+        operator = curvature.operator(method)
         product = operator @ start
         _check_finite(function, product)
         if not product.any():  # which ARPACK takes for a bad start
             return np.zeros(int(k))
         found = eigsh(operator, k=int(k), which="LA", v0=start, return_eigenvectors=False)
         return np.sort(found).astype(np.float64)
-    samples.check_memory(method, memory_limit)
-    matrix = samples.matrix(method).astype(np.float64)
+    curvature.check_memory(method, memory_limit)
+    matrix = curvature.matrix(method).astype(np.float64)
     _check_finite(function, matrix)
     return eigvalsh(matrix, overwrite_a=True)[0 if k is None else p - int(k) :]
 

@@ -9,7 +9,7 @@ from scipy.sparse.linalg import LinearOperator
 
 from ebp._arrays import as_vector
 from ebp._checks import check_choice
-from ebp.curvature._samples import MEMORY_LIMIT, METHODS, samples_of
+from ebp.curvature._samples import MEMORY_LIMIT, METHODS, curvature_of
 from ebp.network import Network
 
 _DIAGONALS = ("backprop", "gauss_newton", "exact")
@@ -65,10 +65,10 @@ def hessian(
     array([[5., 1.],
            [1., 3.]])
     """
-    samples = samples_of("hessian", net, X, T, sample_weight, n_threads)
     check_choice("hessian", "method", method, METHODS)
-    samples.check_memory(method, memory_limit)
-    return samples.matrix(method)
+    curvature = curvature_of("hessian", net, X, T, sample_weight, n_threads)
+    curvature.check_memory(method, memory_limit)
+    return curvature.matrix(method)
 
 
 def hessian_diagonal(
@@ -112,9 +112,9 @@ def hessian_diagonal(
     >>> bool(np.allclose(h, np.diag(ebp.curvature.hessian(net, X, T))))
     True
     """
-    samples = samples_of("hessian_diagonal", net, X, T, sample_weight, n_threads)
     check_choice("hessian_diagonal", "method", method, _DIAGONALS)
-    return samples.mean(samples.diagonal_sum(method))
+    curvature = curvature_of("hessian_diagonal", net, X, T, sample_weight, n_threads)
+    return curvature.mean(curvature.diagonal_sum(method))
 
 
 def hessian_vector_product(
@@ -163,10 +163,10 @@ def hessian_vector_product(
     True
     """
     function = "hessian_vector_product"
-    samples = samples_of(function, net, X, T, sample_weight, n_threads)
     check_choice(function, "method", method, METHODS)
+    curvature = curvature_of(function, net, X, T, sample_weight, n_threads)
     vector = as_vector(v, net.n_parameters, net.dtype, function, "v")
-    return samples.product(samples.products(method), vector)
+    return curvature.product(curvature.products(method), vector)
 
 
 def hessian_operator(
@@ -210,6 +210,6 @@ def hessian_operator(
     >>> bool(np.isclose(smallest[0], ebp.curvature.spectrum(net, X, T)[0]))
     True
     """
-    samples = samples_of("hessian_operator", net, X, T, sample_weight, n_threads)
     check_choice("hessian_operator", "method", method, METHODS)
-    return samples.operator(method)
+    curvature = curvature_of("hessian_operator", net, X, T, sample_weight, n_threads)
+    return curvature.operator(method)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Any, Protocol
 
 import numpy as np
 from scipy.sparse.linalg import LinearOperator
 
 from ebp import _core
-from ebp._arrays import checked_mean_weights
+from ebp._arrays import checked_mean_weights, is_dask
 from ebp._checks import check_number
 from ebp.network import Network
 
@@ -23,49 +24,45 @@ class Products(Protocol):
     def apply(self, v: np.ndarray) -> np.ndarray: ...
 
 
-class Samples:
-    """Inputs, targets and weights for a network, checked and converted once."""
+class Curvature(ABC):
+    """Second derivatives of a network's mean loss, from sums over its samples, wherever these are.
 
-    def __init__(
-        self, function: str, net: Network, X: Any, T: Any, sample_weight: Any, n_threads: Any
-    ) -> None:
+    Attributes
+    ----------
+    total : float
+        The sum of the weights, or the number of samples.
+    """
+
+    total: float
+
+    def __init__(self, function: str, net: Network, n_threads: Any) -> None:
         if not isinstance(net, Network):
             raise TypeError(f"[{function}] net must be an ebp.Network; got {type(net).__name__}")
         check_number(function, "n_threads", n_threads, 1, integer=True)
         self.function = function
         self.net = net
-        self.X = net._inputs(X, function)
-        self.T = net._targets(T, function)
-        if not len(self.X):
-            raise ValueError(f"[{function}] X must have at least one row; got 0")
-        if len(self.T) != len(self.X):
-            expected = (len(self.X), net.n_outputs)
-            raise ValueError(f"[{function}] T must have shape {expected}; got {self.T.shape}")
-        self.weights = None
-        self.total = float(len(self.X))
-        if sample_weight is not None:
-            self.weights = checked_mean_weights(sample_weight, len(self.X), net.dtype, function)
-            self.total = float(self.weights.sum(dtype=np.float64))
         self.n_threads = int(n_threads)
 
-    @property
-    def arguments(self) -> tuple[Any, np.ndarray, np.ndarray, np.ndarray | None]:
-        """What the core's functions take first."""
-        return self.net._core, self.X, self.T, self.weights
+    @abstractmethod
+    def __len__(self) -> int:
+        """Number of samples."""
+
+    @abstractmethod
+    def products(self, method: str) -> Products:
+        """The Hessian at the point where the network stands now."""
+
+    @abstractmethod
+    def hessian_sum(self, method: str) -> np.ndarray:
+        """Of "exact" or "gauss_newton" Hessians."""
+
+    @abstractmethod
+    def diagonal_sum(self, method: str) -> np.ndarray:
+        """Of diagonals by "backprop", "gauss_newton" or "exact"."""
 
     def mean(self, sums: np.ndarray) -> np.ndarray:
-        """`sums` over the samples, divided by the weights in place."""
+        """`sums` over the samples, divided by the weights in place, in the network's type."""
         sums /= self.total
-        return sums
-
-    def __len__(self) -> int:
-        return len(self.X)
-
-    def products(self, method: str) -> Products:
-        if method == "finite_difference":
-            return _Differences(self)
-        make: Any = _core.HessianProduct32 if self.net.dtype == np.float32 else _core.HessianProduct64
-        return make(*self.arguments, method, self.n_threads)
+        return sums.astype(self.net.dtype, copy=False)
 
     def product(self, products: Products, v: np.ndarray) -> np.ndarray:
         return self.mean(products.apply(np.ascontiguousarray(v, dtype=self.net.dtype).ravel()))
@@ -89,13 +86,6 @@ class Samples:
             column[:] = self.product(products, unit)
         return (columns + columns.T) / 2
 
-    def hessian_sum(self, method: str) -> np.ndarray:
-        """Of "exact" or "gauss_newton" Hessians."""
-        return _core.hessian(*self.arguments, method, self.n_threads)
-
-    def diagonal_sum(self, method: str) -> np.ndarray:
-        return _core.hessian_diagonal(*self.arguments, method, self.n_threads)
-
     def check_memory(self, method: str, limit: float) -> None:
         """Refuse a dense matrix that would be too large."""
         check_number(self.function, "memory_limit", limit, 0)
@@ -111,9 +101,52 @@ class Samples:
             )
 
 
-def samples_of(function: str, net: Network, X: Any, T: Any, sample_weight: Any, n_threads: Any) -> Samples:
-    """The samples, on this machine or in the partitions of dask arrays."""
-    if hasattr(X, "__dask_graph__"):
+class Samples(Curvature):
+    """Inputs, targets and weights for a network in memory, checked and converted once."""
+
+    def __init__(
+        self, function: str, net: Network, X: Any, T: Any, sample_weight: Any, n_threads: Any
+    ) -> None:
+        super().__init__(function, net, n_threads)
+        self.X = net._inputs(X, function)
+        self.T = net._targets(T, function)
+        if not len(self.X):
+            raise ValueError(f"[{function}] X must have at least one row; got 0")
+        if len(self.T) != len(self.X):
+            expected = (len(self.X), net.n_outputs)
+            raise ValueError(f"[{function}] T must have shape {expected}; got {self.T.shape}")
+        self.weights = None
+        self.total = float(len(self.X))
+        if sample_weight is not None:
+            self.weights = checked_mean_weights(sample_weight, len(self.X), net.dtype, function)
+            self.total = float(self.weights.sum(dtype=np.float64))
+
+    @property
+    def arguments(self) -> tuple[Any, np.ndarray, np.ndarray, np.ndarray | None]:
+        """What the core's functions take first."""
+        return self.net._core, self.X, self.T, self.weights
+
+    def __len__(self) -> int:
+        return len(self.X)
+
+    def products(self, method: str) -> Products:
+        if method == "finite_difference":
+            return _Differences(self)
+        make: Any = _core.HessianProduct32 if self.net.dtype == np.float32 else _core.HessianProduct64
+        return make(*self.arguments, method, self.n_threads)
+
+    def hessian_sum(self, method: str) -> np.ndarray:
+        return _core.hessian(*self.arguments, method, self.n_threads)
+
+    def diagonal_sum(self, method: str) -> np.ndarray:
+        return _core.hessian_diagonal(*self.arguments, method, self.n_threads)
+
+
+def curvature_of(
+    function: str, net: Network, X: Any, T: Any, sample_weight: Any, n_threads: Any
+) -> Curvature:
+    """Of samples in memory, or in the partitions of dask arrays."""
+    if is_dask(X):
         from ebp.distributed._partitions import Partitions
 
         return Partitions(function, net, X, T, sample_weight, n_threads)

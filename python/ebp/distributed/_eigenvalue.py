@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ebp import curvature
+from ebp._arrays import is_dask
 from ebp._checks import check_choice
 from ebp.curvature import PrincipalEigenvalue
 
@@ -62,7 +63,7 @@ def principal_eigenvalue(
     """
     function = "principal_eigenvalue"
     check_choice(function, "method", method, ("lanczos", "power"))
-    if not hasattr(X, "__dask_graph__"):
+    if not is_dask(X):
         raise TypeError(
             f"[{function}] X must be a dask array (ebp.curvature has this function for others); "
             f"got {type(X).__name__}"

@@ -10,7 +10,7 @@ from scipy.optimize import OptimizeResult
 
 from ebp import _core
 from ebp._fit import LEAST_SQUARES, checked_settings, finished, shown
-from ebp._optimize_inputs import check_memory, stopper_of
+from ebp._optimize_inputs import stopper_of
 from ebp.distributed._objective import Objective
 from ebp.distributed._partitions import Partitions
 from ebp.network import Network
@@ -50,9 +50,10 @@ def fit(
     T : dask array of shape (n, n_outputs), or (n,) for one output
         Targets.
     method : {"lm", "gauss_newton", "newton", "cg", "bfgs", "lbfgs"}
-        "lm" and "gauss_newton" need the loss "squared_error" and always factorise JᵀJ.
+        "lm" and "gauss_newton" need the loss "squared_error".
     tol, max_iter, callback, weight_decay, options
-        As for `ebp.optimize.fit`; but the option `solver` of "lm" and "gauss_newton" is "cholesky".
+        As for `ebp.optimize.fit`; but "lm" and "gauss_newton" have no `solver` "cg", and "auto" stands for
+        "cholesky": they factorise JᵀJ whatever its size.
     sample_weight : dask array of shape (n,), optional
         A weight of 2 counts like a sample given twice.
     n_threads : int, default=1
@@ -61,7 +62,10 @@ def fit(
     Returns
     -------
     scipy.optimize.OptimizeResult
-        As of `ebp.optimize.fit`, to rounding: sums are taken in another order.
+        As of `ebp.optimize.fit` where that takes the same solver, to rounding: sums are taken in another
+        order. For larger networks, of more than 1000 parameters with "lm" and 300 with "gauss_newton", it
+        takes "cg" unless told otherwise; steps and results then differ, and are comparable with its
+        ``options={"solver": "cholesky"}``.
 
     Raises
     ------
@@ -118,7 +122,6 @@ def _search_squares(
     function: Objective, method: str, callback: Any, max_iter: int, settings: dict[str, Any]
 ) -> dict[str, Any]:
     settings.pop("solver")
-    check_memory("fit", method, 5 * function.n_parameters**2, "method='lbfgs' or 'cg'")
     return _core.fit_summed_squares(
         function.start,
         function.n_parts,

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ebp import _core
+from ebp._arrays import as_vector
 from ebp._checks import check_number
 from ebp.distributed._partitions import Partitions
 from ebp.network import Network
@@ -47,7 +48,7 @@ class Objective:
 
     def __call__(self, theta: np.ndarray) -> tuple[float, np.ndarray]:
         """E and its gradient (n_parameters,) at θ."""
-        theta = np.asarray(theta, np.float64)
+        theta = self._vector("", "theta", theta)
         if not self._fits(theta):
             return np.nan, np.zeros(self.n_parameters)
         value, gradient = self._partitions.summed(_value_and_gradient, theta=theta)
@@ -60,18 +61,19 @@ class Objective:
 
     def hessian_product(self, theta: np.ndarray, v: np.ndarray) -> np.ndarray:
         """H v (n_parameters,) at θ, exact, by the R-operator. Section 7.5."""
-        v = np.asarray(v, np.float64)
+        theta, v = (self._vector(".hessian_product", *pair) for pair in (("theta", theta), ("v", v)))
         length = float(np.linalg.norm(v))
         if length == 0:
             return np.zeros_like(v)
-        (product,) = self._partitions.summed(_scaled_product, v / length, theta=np.asarray(theta))
+        (product,) = self._partitions.summed(_scaled_product, v / length, theta=theta)
         product *= length / self.total_weight
         product[self._decayed] += self._weight_decay * v[self._decayed]
         return product
 
     def hessian(self, theta: np.ndarray) -> np.ndarray:
         """The exact Hessian (n_parameters, n_parameters) at θ."""
-        (matrix,) = self._partitions.summed(_exact_hessian, theta=np.asarray(theta))
+        theta = self._vector(".hessian", "theta", theta)
+        (matrix,) = self._partitions.summed(_exact_hessian, theta=theta)
         matrix /= self.total_weight
         matrix[self._decayed, self._decayed] += self._weight_decay
         return matrix
@@ -85,6 +87,7 @@ class Objective:
 
     def norms(self, theta: np.ndarray) -> np.ndarray:
         """Roots of the parts' sums of squared residuals (n_parts,)."""
+        theta = self._vector(".norms", "theta", theta)
         if not self._fits(theta):
             return np.full(self.n_parts, np.nan)
         sums = self._partitions.each(_squares, theta=theta)
@@ -95,11 +98,15 @@ class Objective:
 
     def linearize(self, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """J'r (n_parameters,) and J'J (n_parameters, n_parameters), summed."""
+        theta = self._vector(".linearize", "theta", theta)
         gradient, normal = self._partitions.summed(_gradient_and_normal, theta=theta)
         decay = self._weight_decay * self.total_weight
         gradient[self._decayed] += decay * theta[self._decayed]
         normal[self._decayed, self._decayed] += decay
         return gradient, normal
+
+    def _vector(self, method: str, name: str, value: Any) -> np.ndarray:
+        return as_vector(value, self.n_parameters, self.start.dtype, f"Objective{method}", name)
 
     def _fits(self, theta: np.ndarray) -> bool:
         """Whether θ is finite in the network's type."""

@@ -82,7 +82,9 @@ def train_online(
     T : dask array of shape (n, n_outputs), or (n,) for one output
         Targets.
     rule : ebp.rules object
-        Settings for every copy; remembers nothing itself.
+        Settings for every copy; remembers nothing itself. `rules.SDLM` with ``refresh="epoch"`` measures its
+        curvature at the start of every partition, on samples of it. Schedules go by the presentations of each
+        copy, about 1 / n_models of all, and so fall later with more models.
     n_epochs : int, default=1
         Passes over all partitions.
     n_models : int, optional
@@ -100,6 +102,7 @@ def train_online(
         Factors of losses and gradients.
     callback : callable, optional
         Called after each average as ``callback(n_samples, mean_loss)``; a true result stops the training.
+        Where all partitions of a round are empty, there is no average.
     random_state : None, int, numpy.random.Generator or RandomState
         Source of the orders. The result depends on it, on the partitions and on `n_models`, not on who
         does the work.
@@ -145,9 +148,7 @@ def train_online(
     status = "ok"
     for _ in range(int(n_epochs)):
         for shares in _rounds(n_parts, int(n_models), average_every, rng):
-            status = course.advance(shares, rng)
-            if status == "ok" and callback is not None and callback(course.n_samples, course.losses[-1]):
-                status = "stopped"
+            status = course.advance(shares, rng, callback)
             if status != "ok":
                 break
         if status != "ok":
@@ -166,21 +167,14 @@ class _Course:
         self.losses: list[float] = []
         self.n_samples = 0
 
-    def advance(self, shares: list[list[int]], rng: np.random.Generator | None) -> str:
+    def advance(
+        self,
+        shares: list[list[int]],
+        rng: np.random.Generator | None,
+        callback: Callable[[int, float], Any] | None,
+    ) -> str:
         """Train each model on its share of the partitions, and average them; how that ended."""
-        delayed = self._partitions.delayed
-        shared = delayed((self._net, self._engine), pure=False, traverse=False)
-        start = self._net.parameters.copy()
-        models = []
-        for rule, share in zip(self._rules, shares, strict=True):
-            model: Any = _Trained(start, rule)
-            for part in share:
-                seed = None if rng is None else int(rng.integers(2**63))
-                model = delayed(_train, pure=False)(shared, model, seed, *self._partitions.parts[part])
-            models.append(model)
-        ended = self._partitions.compute(models)
-        self._rules = [model.rule for model in ended]
-        trained = [model for model in ended if model.n_samples]
+        trained = self._trained(shares, rng)
         if not trained:
             return "ok"
         n_samples = sum(model.n_samples for model in trained)
@@ -194,7 +188,24 @@ class _Course:
         elif sum(weights) > 0:
             parameters = np.array([model.parameters for model in trained], np.float64)
             self._net.parameters[:] = np.average(parameters, axis=0, weights=weights)
-        return "ok"
+        stop = callback is not None and callback(self.n_samples, self.losses[-1])
+        return "stopped" if stop else "ok"
+
+    def _trained(self, shares: list[list[int]], rng: np.random.Generator | None) -> list[_Trained]:
+        """The models that had samples."""
+        delayed = self._partitions.delayed
+        shared = delayed((self._net, self._engine), pure=False, traverse=False)
+        start = self._net.parameters.copy()
+        models = []
+        for rule, share in zip(self._rules, shares, strict=True):
+            model: Any = _Trained(start, rule)
+            for part in share:
+                seed = None if rng is None else int(rng.integers(2**63))
+                model = delayed(_train, pure=False)(shared, model, seed, *self._partitions.parts[part])
+            models.append(model)
+        ended = self._partitions.compute(models)
+        self._rules = [model.rule for model in ended]
+        return [model for model in ended if model.n_samples]
 
 
 def _rounds(

@@ -7,17 +7,19 @@ from typing import Any
 
 import numpy as np
 
-from ebp._checks import check_number
+from ebp._arrays import is_dask
 from ebp._extras import require_extra
-from ebp.curvature._samples import Products, Samples
+from ebp.curvature._samples import Curvature, Products, Samples
 from ebp.network import Network
 
 # Sums are made of so many at a time, so that no machine has to hold many large ones.
 _TOGETHER = 8
+# A graph holds the network, once: what it takes to send the parameters is no mistake to be warned of.
+NO_GRAPH_IS_LARGE = {"distributed.admin.large-graph-warning-threshold": "1 PB"}
 
 
-class Partitions(Samples):
-    """What `Samples` is, for arrays whose rows are spread over the partitions of dask arrays.
+class Partitions(Curvature):
+    """Sums over samples whose rows are spread over the partitions of dask arrays.
 
     Every sum is taken over the partitions, in their order: results depend on the partitions, not on the
     number of workers. With a `dask.distributed` client, partitions are kept in the memory of workers for as
@@ -27,13 +29,8 @@ class Partitions(Samples):
     def __init__(
         self, function: str, net: Network, X: Any, T: Any, sample_weight: Any = None, n_threads: Any = 1
     ) -> None:
-        if not isinstance(net, Network):
-            raise TypeError(f"[{function}] net must be an ebp.Network; got {type(net).__name__}")
-        check_number(function, "n_threads", n_threads, 1, integer=True)
+        super().__init__(function, net, n_threads)
         self._dask = require_extra("dask", "distributed", function)
-        self.function = function
-        self.net = net
-        self.n_threads = int(n_threads)
         X = self._by_rows("X", X)
         arrays = [X, self._like("T", T, X)]
         if sample_weight is not None:
@@ -45,9 +42,8 @@ class Partitions(Samples):
         if not self._n_rows:
             raise ValueError(f"[{function}] X must have at least one row; got 0")
         self.parts = list(zip(*(array.to_delayed().ravel() for array in arrays), strict=True))
-        self.weighted = sample_weight is not None
         self.total = float(self._n_rows)
-        if self.weighted:
+        if sample_weight is not None:
             self.total = float(sum(self.each(_total_weight)))
             if not self.total > 0:
                 raise ValueError(f"[{function}] sample_weight must have a positive sum; got {self.total}")
@@ -57,15 +53,13 @@ class Partitions(Samples):
 
     def _by_rows(self, name: str, array: Any) -> Any:
         """The array, checked, in partitions of whole rows."""
-        if (
-            not hasattr(array, "__dask_graph__")
-            or not hasattr(array, "to_delayed")
-            or not hasattr(array, "chunks")
-        ):
+        if not (is_dask(array) and hasattr(array, "to_delayed") and hasattr(array, "chunks")):
             raise TypeError(
                 f"[{self.function}] {name} must be a dask array (dask.array.from_array makes one of others); "
                 f"got {type(array).__name__}"
             )
+        if not array.ndim:
+            raise ValueError(f"[{self.function}] {name} must have a row for each sample; got shape ()")
         if any(size != size for size in array.shape):
             raise ValueError(
                 f"[{self.function}] {name} must have partitions of known sizes: call its "
@@ -91,7 +85,8 @@ class Partitions(Samples):
 
     def compute(self, tasks: list[Any]) -> list[Any]:
         """The results of delayed tasks."""
-        return list(self._dask.compute(*tasks))
+        with self._dask.config.set(NO_GRAPH_IS_LARGE):
+            return list(self._dask.compute(*tasks))
 
     def _tasks(
         self, term: Callable[..., Any], arguments: tuple[Any, ...], theta: np.ndarray | None
@@ -115,24 +110,10 @@ class Partitions(Samples):
             terms = [self._dask.delayed(_added, pure=False)(group) for group in groups]
         return self.compute([self._dask.delayed(_added, pure=False)(terms)])[0]
 
-    # ---- the interface of Samples -------------------------------------------------------------------------
-
-    @property
-    def arguments(self) -> Any:
-        raise ValueError(
-            f"[{self.function}] method='online' takes samples one by one and needs them in memory; for dask "
-            "arrays use 'lanczos' or 'power'"
-        )
-
-    @property
-    def X(self) -> Any:  # type: ignore[override]
-        return self.arguments
+    # ---- the interface of Curvature -----------------------------------------------------------------------
 
     def products(self, method: str) -> Products:
         return _SummedProducts(self, method)
-
-    def product(self, products: Products, v: np.ndarray) -> np.ndarray:
-        return self.mean(products.apply(np.ascontiguousarray(v).ravel())).astype(self.net.dtype, copy=False)
 
     def hessian_sum(self, method: str) -> np.ndarray:
         return self.summed(_hessian, method)[0]

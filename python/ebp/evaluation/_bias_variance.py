@@ -181,7 +181,7 @@ def bias_variance(
         true variance, and the variance too small by the same.
     n_jobs : int, default=None
         Data sets at a time, as in scikit-learn; `joblib.parallel_config` chooses the backend. Neither changes
-        a bit of the results.
+        a bit of the results, nor does a worker of dask's that dies.
     random_state : int, RandomState, Generator or None, default=None
         Seed of split, data sets and, unless the estimator has one itself, networks.
     verbose : {0, 1}, default=0
@@ -249,12 +249,15 @@ def bias_variance(
     rows = rows_of_data_sets(tests, resample, train_size, n_datasets, rng)
     seeds = rng.integers(2**31 - 1, size=len(rows)).tolist()
     tasks = (
+        # One tuple: joblib's dask backend puts arrays into the memory of single workers, to die with them.
         delayed(_predictions)(
-            _prepared_clone(estimator, seed),
-            _safe_indexing(tests.X_train, chosen),
-            _safe_indexing(tests.y_train, chosen),
-            tests.X_test,
-            tests.classes,
+            (
+                _prepared_clone(estimator, seed),
+                _safe_indexing(tests.X_train, chosen),
+                _safe_indexing(tests.y_train, chosen),
+                tests.X_test,
+                tests.classes,
+            )
         )
         for chosen, seed in zip(rows, seeds, strict=True)
     )
@@ -264,6 +267,8 @@ def bias_variance(
     with threadpool_limits(1), warnings.catch_warnings():
         warnings.filterwarnings("ignore", r"\[\w+\] the iterations ended before", ConvergenceWarning)
         warnings.simplefilter("error", InterruptedTraining)
+        # Of dask, about the data within a task, which is where they are to be.
+        warnings.filterwarnings("ignore", "Sending large graph")
         predictions = parallel(tasks)
     return _decomposed(predictions, tests)
 
@@ -274,8 +279,12 @@ def _prepared_clone(estimator: Any, seed: int) -> Any:
     return copy.set_params(random_state=seed) if estimator.random_state is None else copy
 
 
-def _predictions(estimator: Any, X: Any, y: Any, X_test: Any, classes: np.ndarray | None) -> np.ndarray:
-    """Predictions (n_epochs, n_test, outputs or classes) after each epoch of a training."""
+def _predictions(task: tuple[Any, Any, Any, Any, np.ndarray | None]) -> np.ndarray:
+    """Predictions (n_epochs, n_test, outputs or classes) after each epoch of a training.
+
+    Of an estimator, with X and y, on X_test with its classes.
+    """
+    estimator, X, y, X_test, classes = task
     recorded: list[np.ndarray] = []
 
     def record(estimator: Any, epoch: int, logs: dict[str, float]) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 
 from ebp import curvature
 from ebp._analysis import double_copy, network_data
-from ebp._arrays import as_rows
+from ebp._arrays import as_rows, is_dask
 from ebp.network import Network
 
 from ._figure import axes_and_figure, plain_ticks, require_matplotlib
@@ -92,6 +92,7 @@ class SpectrumDisplay:
         net : Network
             Stays as it is.
         X : array-like of shape (n, n_inputs) or (n, \\*input_shape)
+            Dask arrays, `X` and `T`, stay where they are.
         T : array-like of shape (n, n_outputs), or (n,) for one output
             Targets.
         method : {"exact", "gauss_newton", "finite_difference"}, default="exact"
@@ -117,7 +118,8 @@ class SpectrumDisplay:
         function = f"{cls.__name__}.from_network"
         require_matplotlib(function)
         double = double_copy(net, function)
-        T = as_rows(T, double.n_outputs, double.dtype, function, "T")
+        if not is_dask(X):
+            T = as_rows(T, double.n_outputs, double.dtype, function, "T")
         return cls._computed(double, X, T, method, k, ax, kwargs)
 
     @classmethod
