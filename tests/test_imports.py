@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-OPTIONAL = ("dask", "distributed", "matplotlib", "onnx", "polars", "pyarrow", "torch")
+OPTIONAL = ("dask", "distributed", "matplotlib", "onnx", "onnxruntime", "polars", "pyarrow", "river", "torch")
 
 
 def seconds(code):
@@ -40,6 +40,8 @@ def test_optional_packages_are_not_imported():
         ("ebp.distributed.objective(net, 0, 0)", "dask", "distributed"),
         ("ebp.exchange.to_onnx(net, 'net.onnx')", "onnx", "onnx"),
         ("ebp.exchange.to_torch(net)", "torch", "torch"),
+        ("ebp.streams.Parquet('table.parquet', 'y')", "pyarrow", "streams"),
+        ("ebp.streams.CSV('table.csv', 'y')", "pyarrow", "streams"),
     ],
 )
 def test_what_is_missing_is_named(tmp_path, code, package, extra):

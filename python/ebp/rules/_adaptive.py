@@ -35,7 +35,7 @@ class AdaGrad(Rule):
 
     Notes
     -----
-    A pickled or copied rule keeps its settings and forgets its state.
+    A pickled, copied or loaded rule goes on with what it remembers, on the first network that it trains.
 
     Examples
     --------
@@ -87,7 +87,7 @@ class RMSProp(Rule):
 
     Notes
     -----
-    A pickled or copied rule keeps its settings and forgets its state.
+    A pickled, copied or loaded rule goes on with what it remembers, on the first network that it trains.
 
     Examples
     --------
@@ -141,7 +141,7 @@ class Adam(Rule):
 
     Notes
     -----
-    A pickled or copied rule keeps its settings and forgets its state.
+    A pickled, copied or loaded rule goes on with what it remembers, on the first network that it trains.
 
     Examples
     --------
@@ -198,7 +198,7 @@ class Rprop(Rule):
 
     Notes
     -----
-    A pickled or copied rule keeps its settings and forgets its state.
+    A pickled, copied or loaded rule goes on with what it remembers, on the first network that it trains.
 
     Examples
     --------
@@ -259,7 +259,7 @@ class DeltaBarDelta(Rule):
 
     Notes
     -----
-    A pickled or copied rule keeps its settings and forgets its state.
+    A pickled, copied or loaded rule goes on with what it remembers, on the first network that it trains.
 
     Examples
     --------

@@ -42,7 +42,7 @@ class Murata(Rule):
 
     Notes
     -----
-    A pickled or copied rule keeps its settings and forgets its state.
+    A pickled, copied or loaded rule goes on with what it remembers, on the first network that it trains.
 
     Examples
     --------
