@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import builtins
 import sys
+from decimal import Decimal
 
 import ebp
 import numpy as np
+import pandas as pd
 import pytest
 from ebp.streams import CSV, Parquet, _files
 
@@ -138,6 +140,153 @@ def test_categories_and_dates(tmp_path):
     assert together(Parquet(path, "y"))[1].tolist() == ["u", "v"]
     with pytest.raises(ValueError, match=r"\[Parquet\] features must be columns of numbers.*'y': 'dict"):
         Parquet(path, "a")
+
+
+def test_numbers_of_all_types_go_together(tmp_path):
+    columns = {
+        "nothing": pa.nulls(2),
+        "half": pa.array(np.array([0.5, 2], np.float16)),
+        "decimal": pa.array([Decimal("1.25"), None]),
+        "whole": pa.array([3, 2**40]),
+        "unsigned": pa.array([0, 255], "uint8"),
+        "double": pa.array([0.1, 0.2]),
+        "truth": pa.array([True, False]),
+    }
+    path = write(
+        Parquet, tmp_path / "t", pa.table({**columns, "y": pa.array([Decimal("0.5"), Decimal("2")])})
+    )
+    X, y, weights = together(Parquet(path, "y", sample_weight="half"))
+    expected = [[np.nan, 1.25, 3, 0, 0.1, 1], [np.nan, np.nan, 2**40, 255, 0.2, 0]]
+    np.testing.assert_array_equal(X, expected)
+    for values, numbers in ((y, [0.5, 2]), (weights, [0.5, 2])):
+        assert values.dtype.kind == "f"
+        assert values.tolist() == numbers
+    for name in ("nothing", "half", "decimal", "truth"):  # alone, too, with nothing to be converted to
+        X, _, _ = together(Parquet(path, "y", features=[name]))
+        assert X.dtype.kind in "fu"
+        np.testing.assert_array_equal(X[:, 0], np.array(columns[name].to_pylist(), float))
+    assert together(Parquet(path, "truth", features=["half"]))[1].tolist() == [True, False]
+    with pytest.raises(ValueError, match=r"must not be missing; got 2 missing in a chunk of 'nothing'"):
+        together(Parquet(path, "nothing", features=["half"]))
+
+
+def test_an_index_of_pandas_is_no_feature(tmp_path):
+    frame = pd.DataFrame({"a": [1.0, 2, 3], "b": [4, 6, 5], "y": [0, 1, 0]})
+    for number, (rows, index) in enumerate(
+        [(frame.iloc[[2, 0, 1]], "__index_level_0__"), (frame.set_index("b"), "b"), (frame, None)]
+    ):
+        path = tmp_path / str(number)
+        rows.to_parquet(path)
+        stream = Parquet(path, "y")
+        assert stream.features == [name for name in ("a", "b") if name != index]
+        if index is not None:
+            assert Parquet(path, "y", features=["a", index]).features == ["a", index]
+            assert Parquet(path, index).features == [name for name in ("a", "b", "y") if name != index]
+
+
+def test_truth_values_in_text(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("a,b,y\n" + "true,1,0\nfalse,2,1\n,3,1\n" * 100)
+    X, y, _ = together(CSV(path, "y"))
+    np.testing.assert_array_equal(X, np.array([[1, 1], [0, 2], [np.nan, 3]] * 100))
+    np.testing.assert_array_equal(y, [0, 1, 1] * 100)
+
+
+@pytest.mark.parametrize("start", ["\n", "\n\n\n", "\r\n"])
+def test_empty_lines_before_the_names_of_columns(start, tmp_path):
+    path = tmp_path / "t.csv"
+    line = "\r\n" if "\r" in start else "\n"
+    path.write_bytes((start + line.join(["a,y", "", "1,2", "", "3,4"])).encode())
+    X, y, _ = together(CSV(path, "y"))
+    assert (X.tolist(), y.tolist()) == ([[1], [3]], [2, 4])
+
+
+@pytest.mark.parametrize("kind", [Parquet, CSV])
+def test_a_file_of_the_very_name_is_no_pattern(kind, tmp_path):
+    rows = pa.table({"a": [1.0], "y": [0]})
+    for name, value in (("run[1]", 1.0), ("run1", 2.0)):
+        write(kind, tmp_path / name, rows.set_column(0, "a", pa.array([value])))
+    assert together(kind(str(tmp_path / "run[1]"), "y"))[0].tolist() == [[1]]
+    (tmp_path / "run[1]").unlink()
+    assert together(kind(str(tmp_path / "run[1]"), "y"))[0].tolist() == [[2]]
+    with pytest.raises(ValueError, match="path must be of files that are there"):
+        kind(tmp_path / "run[1]", "y")
+
+
+@pytest.mark.parametrize("kind", [Parquet, CSV])
+@pytest.mark.parametrize(
+    ("second", "text"),
+    [
+        ({"b": [1.0], "y": [1]}, r"must be columns of every file.*second has b, y; got \['a'\]"),
+        ({"a": ["u"], "y": [1]}, r"features must be columns of numbers.*got \{'a': 'string'\} in .*second"),
+        ({"a": [1.0], "y": ["u"]}, "same kind in every file; got 'y' of text in .*second, after numbers"),
+        (
+            {"a": [1.0], "y": [1], "w": ["u"]},
+            r"sample_weight must be columns of numbers; got \{'w': 'string'",
+        ),
+    ],
+)
+def test_every_file_is_checked(kind, second, text, tmp_path):
+    first = write(kind, tmp_path / "first", pa.table({"a": [1.0, 2], "y": [0, 1], "w": [1, 2]}))
+    other = write(kind, tmp_path / "second", pa.table(second))
+    weights = "w" if "w" in second else None
+    with pytest.raises(ValueError, match=rf"\[{kind.__name__}\] .*{text}"):
+        kind([first, other], "y", features=["a"], sample_weight=weights)
+
+
+@pytest.mark.parametrize("kind", [Parquet, CSV])
+def test_files_of_other_types_and_orders_of_columns(kind, tmp_path):
+    parts = [
+        {"a": pa.array([1, 2]), "y": pa.array(["u", "v"])},
+        {"y": pa.array(["v", "w"]).dictionary_encode(), "a": pa.array([0.5, None])},
+        {"a": pa.nulls(1), "more": pa.array([0]), "y": pa.array(["u"], pa.large_string())},
+    ]
+    if kind is CSV:
+        parts[1]["y"] = parts[1]["y"].cast("string")
+    X, y, _ = together(
+        kind([write(kind, tmp_path / str(i), pa.table(part)) for i, part in enumerate(parts)], "y")
+    )
+    np.testing.assert_array_equal(X[:, 0], [1, 2, 0.5, np.nan, np.nan])
+    assert y.tolist() == ["u", "v", "v", "w", "u"]
+
+
+def test_text_further_on_in_a_column_of_numbers(tmp_path, monkeypatch):
+    monkeypatch.setattr(_files, "FIRST_BYTES", 100)
+    path = tmp_path / "t.csv"
+    path.write_text("a,y\n" + "1,0\n" * 300 + "many,1\n")
+    with pytest.raises(
+        ValueError, match=r"\[CSV\] every line must .* numbers.*t\.csv: .*invalid value 'many'"
+    ):
+        together(CSV(path, "y"))
+    (tmp_path / "empty.csv").write_text("")
+    with pytest.raises(ValueError, match=r"\[CSV\] every line must have all columns.*empty\.csv: Empty CSV"):
+        CSV(tmp_path / "empty.csv", "y")
+
+
+@pytest.mark.parametrize("kind", [Parquet, CSV])
+@pytest.mark.parametrize(
+    ("options", "error", "text"),
+    [
+        ({"features": ["a", "label"]}, ValueError, r"features must be other columns .* got \['label'\]"),
+        (
+            {"features": ["b", "weight"], "sample_weight": "weight"},
+            ValueError,
+            r"features must be other columns .* got \['weight'\]",
+        ),
+        ({"features": ["b", "b"]}, ValueError, r"each named once; got \['b'\]"),
+        ({"target": 2}, TypeError, "target must be a name or a sequence of names of columns; got 2"),
+        ({"target": []}, TypeError, r"target must be a name or a sequence .* got \[\]"),
+        ({"target": ["a", 2]}, TypeError, r"target must be a name or .* got \['a', 2\]"),
+        ({"features": "a"}, TypeError, "features must be a sequence of names of columns; got 'a'"),
+        ({"features": [1]}, TypeError, r"features must be a sequence of names of columns; got \[1\]"),
+        ({"sample_weight": 3}, TypeError, "sample_weight must be the name of a column, or None; got 3"),
+        ({"sample_weight": ["w"]}, TypeError, r"sample_weight must be the name .* got \['w'\]"),
+    ],
+)
+def test_names_that_are_none_or_repeated(kind, options, error, text, tmp_path):
+    path = write(kind, tmp_path / "t", table())
+    with pytest.raises(error, match=rf"\[{kind.__name__}\] {text}" if error is TypeError else text):
+        kind(path, **{"target": "label", **options})
 
 
 @pytest.mark.parametrize("kind", [Parquet, CSV])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from functools import partial
 
 import ebp
 import numpy as np
@@ -12,6 +13,7 @@ from ebp.layers import Conv2D
 from ebp.sampling import Emphasize
 from ebp.schedules import GrowingBatch, InverseTime
 from ebp.streams import CSV, Arrays, Chunks, Parquet
+from limited import peak_of
 from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning
 
@@ -289,6 +291,66 @@ def test_misuse_leaves_the_estimator_as_it_was(make, text):
     assert {k: v for k, v in vars(model).items() if before[k] is not v} == {}
     with pytest.raises(ValueError, match="y to be passed, but the target y is None"):
         model.fit(X)
+
+
+@pytest.mark.parametrize(
+    ("make", "text"),
+    [
+        (
+            lambda X, y: in_pieces(X, np.where(X[:, 0] > 0, "new", y)),
+            "every label must be one of the classes",
+        ),
+        (lambda X, y: in_pieces(np.where(X > 9, np.nan, X), y), "Input X contains NaN"),
+        (lambda X, y: Chunks([(X, y), (X[:, :3], y)]), "X has 3 features"),
+        (lambda X, y: in_pieces(X, y, -np.ones(2000)), "sample_weight must be >= 0"),
+    ],
+)
+def test_a_first_partial_fit_that_fails_leaves_nothing_behind(make, text):
+    X, y = table()
+    for model, classes in ((classifier(), {"classes": np.unique(y)}), (ebp.MLPRegressor(), {})):
+        if not classes and "label" in text:
+            continue
+        before = dict(vars(model))
+        with pytest.raises(ValueError, match=text):
+            model.partial_fit(make(X, y if classes else X[:, 0]), **classes)
+        assert vars(model) == before
+    model = classifier().partial_fit(X, y, classes=np.unique(y))
+    assert model.n_features_in_ == 4
+
+
+def test_what_is_learnt_before_an_error_stays(small_blocks):
+    X, y = table()
+    model = classifier(sampling="sequential")
+    with pytest.raises(ValueError, match="Input X contains NaN"):
+        model.partial_fit(
+            in_pieces(np.where(np.arange(2000)[:, None] < 1900, X, np.nan), y), classes=np.unique(y)
+        )
+    assert model.t_ == 1800
+    assert model.n_features_in_ == 4
+
+
+def test_a_buffer_larger_than_the_stream_takes_no_more_room_than_that():
+    X, y = table()
+    for solver in ("sdlm", "adam"):
+        stream = Chunks([(X, y)] * 3, buffer_size=10**12)
+        model = classifier(solver=solver, max_iter=2, tol=0)
+        assert peak_of(lambda model=model, stream=stream: model.fit(stream)) < 100 << 20
+        assert model.t_ == 12_000
+        model = classifier(solver=solver)
+        learn = partial(model.partial_fit, stream, classes=np.unique(y))
+        assert peak_of(learn) < 100 << 20
+        assert model.t_ == 6000
+
+
+@pytest.mark.parametrize("method", ["predict", "predict_proba", "decision_function"])
+def test_streams_are_not_predicted(method):
+    X, y = table()
+    model = classifier(max_iter=2).fit(X, y)
+    text = r"\[MLPClassifier.predict\] X must be an array; got a stream: iterate over its chunks"
+    with pytest.raises(TypeError, match=text):
+        getattr(model, method)(in_pieces(X, y))
+    with pytest.raises(TypeError, match=text):
+        model.score(in_pieces(X, y), y)
 
 
 def test_an_error_in_a_later_pass_ends_the_fit():

@@ -27,7 +27,7 @@ def together(chunks):
 
 
 @pytest.mark.parametrize(
-    ("n", "chunk", "size"), [(1000, 30, 100), (1000, 300, 100), (50, 7, 100), (97, 97, 1)]
+    ("n", "chunk", "size"), [(1000, 30, 100), (1000, 300, 100), (50, 7, 100), (97, 97, 1), (50, 7, 10**12)]
 )
 def test_the_buffer_gives_every_sample_once_and_keeps_them_whole(n, chunk, size):
     mixed = list(ShuffleBuffer(size, 0).mix(numbers(n, chunk)))
@@ -51,9 +51,10 @@ def test_the_buffer_mixes_over_its_length():
     assert abs(np.corrcoef(y[:-1] % 50, y[1:] % 50)[0, 1]) < 0.05
 
 
-def test_rows_in_use_stay_as_they_are_while_the_next_turn_is_made():
+@pytest.mark.parametrize(("size", "most"), [(40, 20), (40, 7), (700, 300), (10**12, 100)])
+def test_rows_in_use_stay_as_they_are_while_the_next_turn_is_made(size, most):
     """As a thread makes it: one turn ahead."""
-    turns = ShuffleBuffer(40, 0)._turns(numbers(1000, 10), 20)
+    turns = ShuffleBuffer(size, 0)._turns(numbers(1000, 10), most)
     store, chosen = next(turns)
     seen = []
     while True:
@@ -66,6 +67,16 @@ def test_rows_in_use_stay_as_they_are_while_the_next_turn_is_made():
             break
         store, chosen = following
     np.testing.assert_array_equal(np.sort(np.concatenate(seen)), np.arange(1000))
+
+
+def test_a_buffer_grows_with_the_stream_up_to_its_size():
+    for n, size, most in ((1000, 10**12, 3000), (1000, 100, 150), (5, 100, 20)):
+        slots, seen = [], []
+        for store, chosen in ShuffleBuffer(size, 0)._turns(numbers(n, 10), 50):
+            slots.append(len(store[0]))
+            seen.append(store[1][chosen].copy())
+        assert min(n, size) <= max(slots) <= most
+        np.testing.assert_array_equal(np.sort(np.concatenate(seen)), np.arange(n))
 
 
 def test_types_grow_with_the_chunks():

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from functools import partial
 from typing import Any
 
 import numpy as np
 
 from ._blocks import rows_of
-from ._feed import Feed, Turn, turn_rows
+from ._feed import Feed, Reach, Turn, turn_rows
 from ._inputs import dense_rows, is_exact, normalized
 from ._presentation import repeated, row_keys
 from ._survey import Survey, has_single_labels
@@ -48,7 +48,8 @@ class StreamData:
         self._survey = survey
         self._transform = estimator._transform()
         self._dtype = estimator.network_.dtype
-        self._buffer_rows = buffer_rows(stream, survey.width * self._dtype.itemsize)
+        wanted = buffer_rows(stream, survey.width * self._dtype.itemsize)
+        self._buffer_rows = min(wanted, survey.n_samples)
         exact = self._transform is None or is_exact(self._transform, self._dtype)
         self._raw = survey.all_raw and exact
         self.weighted = survey.weighted or bool((survey.factors != 1).any())
@@ -61,15 +62,15 @@ class StreamData:
         """Presentations of an epoch."""
         return self._n_presentations
 
-    def feed(self, seed: int, batch: int, show: Show) -> Feed:
+    def feed(self, seed: int, reach: Reach, show: Show) -> Feed:
         """The samples of one epoch, mixed; `show` says how to present those of a turn."""
         network = self._estimator.network_
         width = self._survey.width if self._raw else network.n_inputs
         rows = min(turn_rows(width, self._dtype.itemsize), max(1, self._buffer_rows // 2))
         turns = self._turns(np.random.default_rng(seed), rows, show)
-        return Feed(network, turns, rows, width, batch, self._transform if self._raw else None)
+        return Feed(network, turns, rows, width, reach, self._transform if self._raw else None)
 
-    def _turns(self, rng: np.random.Generator, rows: int, show: Show) -> Iterator[Turn]:
+    def _turns(self, rng: np.random.Generator, rows: int, show: Show) -> Generator[Turn]:
         mixed: Iterator[tuple[Sequence[np.ndarray], np.ndarray]]
         if self._estimator._sampling == "sequential":
             mixed = ((chunk, np.arange(len(chunk[0]))) for chunk in regrouped(self._chunks(None), rows))

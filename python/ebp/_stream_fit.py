@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from functools import partial
 from itertools import chain
@@ -14,10 +15,10 @@ import numpy as np
 from sklearn.base import ClassifierMixin
 from sklearn.utils import assert_all_finite
 
-from ._blocks import ahead, block_rows
+from ._blocks import Ahead, block_rows
 from ._callbacks import FitTasks
 from ._estimator import OnlineEstimator
-from ._feed import Turn, largest_batch, train_by_turns
+from ._feed import Turn, reach_of, train_by_turns
 from ._inputs import dense_rows
 from ._options import BATCH_SOLVERS, ONLINE_SOLVERS, generator_of
 from ._preparation import unchanged_on_error
@@ -116,9 +117,8 @@ class StreamEstimator(OnlineEstimator):
             return order, np.ones(len(turn.X)) if weights is None and data.weighted else weights
 
         batch_size = self._batch_size(data)
-        feed = data.feed(
-            int(self._rng.integers(2**63)), largest_batch(batch_size, rule.n_presented + n), show
-        )
+        reach = reach_of(self.network_, rule, self, batch_size, n)
+        feed = data.feed(int(self._rng.integers(2**63)), reach, show)
         left = np.zeros(0)
         with closing(train_by_turns(feed, n, rule, self, batch_size)) as parts:
             for losses in parts:
@@ -145,18 +145,29 @@ class StreamEstimator(OnlineEstimator):
             super()._partial_fit(X, y, sample_weight, classes, checked)
             return
         self._check_alone("partial_fit", y, sample_weight)
-        if hasattr(self, "network_"):
+        first = not hasattr(self, "network_")
+        if not first:
             self._check_names(X)
         # drawn here, since the blocks are made by a thread
-        own = self._rng if hasattr(self, "network_") else generator_of(self.random_state)
+        own = generator_of(self.random_state) if first else self._rng
         rng = np.random.default_rng(int(own.integers(2**63)))
-        with closing(ahead(self._raw_blocks(X, rng))) as blocks:
-            for rows, targets, weights in blocks:
-                counts = None if (weights == 1).all() else weights
-                super()._partial_fit(rows, targets, counts, classes, checked=True)
-                classes = None
+        # the thread begins with a copy, so that this estimator stays as it is until there is a block
+        reader, before = copy.copy(self), dict(vars(self))
+        try:
+            with Ahead(reader._raw_blocks(X, rng)) as blocks:
+                for rows, targets, weights in blocks:
+                    if not hasattr(self, "network_"):
+                        self.__dict__.update(vars(reader))
+                    counts = None if (weights == 1).all() else weights
+                    super()._partial_fit(rows, targets, counts, classes, checked=True)
+                    classes = None
+        except BaseException:
+            if not hasattr(self, "network_"):
+                self.__dict__.clear()
+                self.__dict__.update(before)
+            raise
 
-    def _raw_blocks(self, stream: Stream, rng: np.random.Generator) -> Iterator[Arrays]:
+    def _raw_blocks(self, stream: Stream, rng: np.random.Generator) -> Generator[Arrays]:
         """The samples in blocks of X, y and weights, checked, and mixed unless sampling is "sequential"."""
         shuffled = self._sampling != "sequential"
         chunks = self._raw_chunks(stream, rng if shuffled else None)
@@ -216,3 +227,12 @@ class StreamEstimator(OnlineEstimator):
                 f"[{self._name}] the features of a stream must be those of fit, {list(own)}; "
                 f"got {list(names)}"
             )
+
+    # ---- after training -----------------------------------------------------------------------------
+
+    def _outputs(self, X: Any) -> np.ndarray:
+        if isinstance(X, Stream):
+            raise TypeError(
+                f"[{self._name}.predict] X must be an array; got a stream: iterate over its chunks"
+            )
+        return super()._outputs(X)

@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from ._blocks import block_rows
 from ._callbacks import FitTasks
-from ._feed import feed_of, largest_batch, train_by_turns
+from ._feed import feed_of, reach_of, train_by_turns
 from ._inputs import normalized
 from ._presentation import Orders
 from ._rates import RateSchedule
@@ -296,8 +296,8 @@ def present(
     """Train on one epoch; returns the mean loss, NaN if it diverged, and the number of presentations."""
     order = orders.draw()
     if data.in_blocks:
-        batch = largest_batch(batch_size, rule.n_presented + len(order))
-        feed = feed_of(network, data, order, orders.weights, batch)
+        reach = reach_of(network, rule, options, batch_size, len(order))
+        feed = feed_of(network, data, order, orders.weights, reach)
         parts = list(train_by_turns(feed, len(order), rule, options, batch_size))
         whole = [part for part in parts if part is not None]
         loss = orders.observe(order, np.concatenate(whole)) if len(whole) == len(parts) else np.nan

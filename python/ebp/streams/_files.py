@@ -2,109 +2,34 @@
 
 from __future__ import annotations
 
-import glob
 import os
-from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from typing import Any
-
-import numpy as np
 
 from ebp._blocks import rows_of
 from ebp._checks import check_number
 from ebp._extras import require_extra
-from ebp.streams._stream import Chunk, Stream
+from ebp.streams._stream import Chunk
+from ebp.streams._tables import Tables
 
 ROW_GROUP_BYTES = 8 << 20  # of a row group, read at a time: each column costs some time whatever its length
 TEXT_BYTES = 2 << 20  # of a CSV file, read at a time: about a megabyte of numbers
 FIRST_BYTES = 1 << 20  # of a CSV file, from which the types of its columns are found
 
 
-class _Tables(Stream):
-    """Files of columns with names."""
-
-    def __init__(
-        self, path: Any, target: Any, features: Any, sample_weight: Any, buffer_size: int | None
-    ) -> None:
-        super().__init__(buffer_size)
-        self._name = type(self).__name__
-        self._arrow = require_extra("pyarrow", "streams", self._name)
-        self.paths = _paths(self._name, path)
-        self.target = target
-        self._targets = [target] if isinstance(target, str) else list(target)
-        self.sample_weight = sample_weight
-        schema = self._schema(self.paths[0])
-        others = {*self._targets, *([] if sample_weight is None else [sample_weight])}
-        self.features = [name for name in schema.names if name not in others]
-        if features is not None:
-            self.features = list(features)
-        self._columns = [*self.features, *sorted(others)]
-        self._check(schema)
-
-    @abstractmethod
-    def _schema(self, path: str) -> Any:
-        """Names and types of the columns of a file."""
-
-    def _check(self, schema: Any) -> None:
-        """Raise ValueError unless the columns are there, and the features numbers."""
-        missing = [name for name in self._columns if name not in schema.names]
-        if missing or not self.features:
-            raise ValueError(
-                f"[{self._name}] target, features and sample_weight must be columns of the file, "
-                f"{', '.join(schema.names)}, with at least one feature; got {missing or 'no feature'}"
-            )
-        types = self._arrow.types
-        tests = (types.is_integer, types.is_floating, types.is_boolean, types.is_null)
-        kinds = {name: schema.field(name).type for name in self.features}
-        wrong = {name: str(kind) for name, kind in kinds.items() if not any(test(kind) for test in tests)}
-        if wrong:
-            raise ValueError(
-                f"[{self._name}] features must be columns of numbers: name them, or encode the others first; "
-                f"got {wrong}"
-            )
-
-    def _chunk(self, batch: Any) -> Chunk:
-        y = [self._values(batch, name) for name in self._targets]
-        weights = None if self.sample_weight is None else self._values(batch, self.sample_weight)
-        target = y[0] if isinstance(self.target, str) else np.column_stack(y)
-        return self._rows(batch.select(self.features)), target, weights
-
-    def _rows(self, batch: Any) -> np.ndarray:
-        """The features as an array (n, n_features), missing values as NaN."""
-        if any(map(self._arrow.types.is_boolean, batch.schema.types)):
-            columns = [one.cast("uint8") if one.type == "bool" else one for one in batch.columns]
-            batch = self._arrow.RecordBatch.from_arrays(columns, names=batch.schema.names)
-        return np.asarray(batch.to_tensor(null_to_nan=True))
-
-    @property
-    def feature_names(self) -> list[str]:
-        return self.features
-
-    def _values(self, batch: Any, name: str) -> np.ndarray:
-        """A column of targets or weights, text as NumPy's own."""
-        column, types = batch.column(name), self._arrow.types
-        if column.null_count:
-            raise ValueError(
-                f"[{self._name}] targets and weights must not be missing; got {column.null_count} missing in "
-                f"a chunk of {name!r}"
-            )
-        if types.is_dictionary(column.type):
-            column = column.cast(column.type.value_type)
-        values = np.asarray(column.to_numpy(zero_copy_only=False))
-        return values.astype(str) if values.dtype == object else values
-
-
-class Parquet(_Tables):
+class Parquet(Tables):
     """Samples of Parquet files, one row a sample.
 
     Parameters
     ----------
     path : str, path, or sequence of them
-        Of one file or several with the same columns; a str may be a pattern such as ``"part-*.parquet"``.
+        Of one file or several with the same columns; a str that is no file may be a pattern such as
+        ``"part-*.parquet"``.
     target : str or sequence of str
         Column of labels or values; several columns for several outputs or for an indicator matrix.
     features : sequence of str, default=None
-        Columns of the inputs, numbers; None: all others, in the order of the first file.
+        Columns of the inputs, numbers; None: all others, in the order of the first file, without those that
+        pandas has written an index to.
     sample_weight : str, default=None
         Column of the weights.
     chunk_size : int, default=None
@@ -122,12 +47,17 @@ class Parquet(_Tables):
     ImportError
         Without PyArrow: ``pip install 'efficient-backprop[streams]'``.
     ValueError
-        If a column is not there, a feature is no number, or there is no file.
+        If a file does not have all columns or is not there, if a feature or weight is no number, or if a
+        target is among the features or of different kinds in the files.
+    TypeError
+        If target, features or sample_weight are no names.
 
     Notes
     -----
     Up to eight row groups are read in turn, in random order, each of them a chunk at a time: the compressed
     columns of eight row groups are in memory. Writers that sort their rows should make small row groups.
+
+    Missing features are NaN. Decimal numbers are read as float64.
 
     Columns are decoded again in every epoch, which takes longer than small networks take to train:
     `ebp.streams.cache` makes a copy of the rows on disk that is read as fast as memory.
@@ -189,13 +119,14 @@ class Parquet(_Tables):
                     yield self._chunk(batch)
 
 
-class CSV(_Tables):
+class CSV(Tables):
     """Samples of text files, one line a sample.
 
     Parameters
     ----------
     path : str, path, or sequence of them
-        Of one file or several with the same columns; a str may be a pattern such as ``"part-*.csv"``.
+        Of one file or several with the same columns; a str that is no file may be a pattern such as
+        ``"part-*.csv"``.
     target : str or sequence of str
         Column of labels or values; several columns for several outputs or for an indicator matrix.
     features : sequence of str, default=None
@@ -213,7 +144,10 @@ class CSV(_Tables):
     ImportError
         Without PyArrow: ``pip install 'efficient-backprop[streams]'``.
     ValueError
-        If a column is not there, a feature is no number, there is no file, or it is compressed.
+        If a file does not have all columns or is not there, if a feature or weight is no number, if a target
+        is among the features or of different kinds in the files, or if a file is compressed or no table.
+    TypeError
+        If target, features or sample_weight are no names.
 
     Notes
     -----
@@ -252,11 +186,10 @@ class CSV(_Tables):
         self.delimiter = delimiter
         self.column_names = None if column_names is None else list(column_names)
         super().__init__(path, target, features, sample_weight, buffer_size)
-        self._names = [self._schema(path).names for path in self.paths]
-        starts = [self._start(path) for path in self.paths]
+        self._starts = [self._start(path) for path in self.paths]
         self._pieces = [
             (i, begin, min(os.path.getsize(path), begin + TEXT_BYTES))
-            for i, (path, start) in enumerate(zip(self.paths, starts, strict=True))
+            for i, (path, start) in enumerate(zip(self.paths, self._starts, strict=True))
             for begin in range(start, os.path.getsize(path), TEXT_BYTES)
         ]
 
@@ -269,40 +202,59 @@ class CSV(_Tables):
                 "[CSV] path must be of text files, not compressed ones, which cannot be read in pieces; "
                 f"got {path}"
             )
-        return self._table(text, self.column_names, None).schema
+        return self._table(path, text, self.column_names, {}).schema
 
     def _start(self, path: str) -> int:
-        """Where the first sample begins."""
+        """Where the first sample begins, or an empty line before it."""
         if self.column_names is not None:
             return 0
         with open(path, "rb") as file:
-            file.readline()
+            while file.readline() in (b"\n", b"\r\n"):
+                pass
             return file.tell()
 
-    def _table(self, text: bytes, names: list[str] | None, columns: list[str] | None) -> Any:
-        """The table that the text holds, with a first line of names if `names` is None."""
+    def _table(self, path: str, text: bytes, names: list[str] | None, kinds: dict[str, Any]) -> Any:
+        """The table that text of a file holds, with a first line of names if `names` is None.
+
+        `kinds` has the columns that are asked for, all if it is empty, and their types, None for those that
+        the values tell.
+        """
         convert = self._csv.ConvertOptions(strings_can_be_null=True)
-        if columns is not None:
-            number = self._arrow.float64()
-            convert.include_columns = columns
-            convert.column_types = dict.fromkeys(self.features, number)
-        return self._csv.read_csv(
-            self._arrow.BufferReader(text),
-            read_options=self._csv.ReadOptions(
-                column_names=names, use_threads=False, block_size=max(1, len(text))
-            ),
-            parse_options=self._csv.ParseOptions(delimiter=self.delimiter),
-            convert_options=convert,
-        )
+        convert.include_columns = list(kinds)
+        convert.column_types = {name: kind for name, kind in kinds.items() if kind is not None}
+        try:
+            return self._csv.read_csv(
+                self._arrow.BufferReader(text),
+                read_options=self._csv.ReadOptions(
+                    column_names=names, use_threads=False, block_size=max(1, len(text))
+                ),
+                parse_options=self._csv.ParseOptions(delimiter=self.delimiter),
+                convert_options=convert,
+            )
+        except self._arrow.ArrowInvalid as error:
+            raise ValueError(
+                "[CSV] every line must have all columns, and numbers as features and weights; "
+                f"got {path}: {error}"
+            ) from error
+
+    def _kinds(self, i: int) -> dict[str, Any]:
+        """The types that the columns of a file are read as; None for targets, of whatever kind they are."""
+        kinds = dict.fromkeys(self._columns)
+        for name in (*self.features, *self._weights):
+            found = self._schemas[i].field(name).type
+            # what looks whole or empty at first need not be so further on
+            kinds[name] = found if self._arrow.types.is_boolean(found) else self._arrow.float64()
+        return kinds
 
     def _parts(self) -> Sequence[tuple[int, int, int]]:
         return self._pieces
 
     def _read(self, part: tuple[int, int, int]) -> Iterator[Chunk]:
         i, begin, end = part
-        text = _lines(self.paths[i], begin, end, self._start(self.paths[i]))
+        path, names = self.paths[i], self._schemas[i].names
+        text = _lines(path, begin, end, self._starts[i])
         if text.strip():
-            (batch,) = self._table(text, self._names[i], self._columns).combine_chunks().to_batches()
+            (batch,) = self._table(path, text, names, self._kinds(i)).combine_chunks().to_batches()
             yield self._chunk(batch)
 
 
@@ -315,15 +267,3 @@ def _lines(path: str, begin: int, end: int, first: int) -> bytes:
             file.readline()
         text = file.read(max(0, end - file.tell()))
         return text if text.endswith(b"\n") or not text else text + file.readline()
-
-
-def _paths(owner: str, path: Any) -> list[str]:
-    """Names of files, at least one; patterns are replaced by what they fit, in alphabetical order."""
-    given = [path] if isinstance(path, (str, os.PathLike)) else list(path)
-    found: list[str] = []
-    for one in (os.fspath(item) for item in given):
-        found += sorted(glob.glob(one)) if any(sign in one for sign in "*?[") else [one]
-    missing = [one for one in found if not os.path.isfile(one)]
-    if missing or not found:
-        raise ValueError(f"[{owner}] path must be of files that are there; got {missing or path}")
-    return found

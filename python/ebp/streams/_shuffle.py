@@ -65,21 +65,26 @@ class ShuffleBuffer:
         """The arrays of the buffer, and the rows of them that are given out at this turn.
 
         These rows stay as they are until the turn after the next one is asked for, so that a thread may fill
-        the buffer for the next turn while they are in use.
+        the buffer for the next turn while they are in use. A buffer that is too small for what comes is
+        replaced by another one of twice the size, so that `size` may be larger than the stream.
         """
         out = max(1, min(most, (self.size + 1) // 2))
         chunks, chunk = iter(chunks), None
         store: list[np.ndarray] = []
-        start = 0
-        free, filled, given = np.arange(self.size + out), np.zeros(0, np.intp), np.zeros(0, np.intp)
+        n_slots = start = 0
+        free, filled, given = (np.zeros(0, np.intp) for _ in range(3))
         while True:
             while len(filled) < self.size:
                 if chunk is None or start == len(chunk[0]):
                     chunk, start = next(chunks, None), 0
                     if chunk is None:
                         break
-                    store = _with_room(store, chunk, self.size + out)
-                end = min(len(chunk[0]), start + self.size - len(filled))
+                    store = _of_types(store, chunk)
+                if not len(free):
+                    free = np.arange(n_slots, min(self.size + out, max(2 * n_slots, len(chunk[0]))))
+                    n_slots += len(free)
+                    store = [_enlarged(held, n_slots) for held in store]
+                end = min(len(chunk[0]), start + min(self.size - len(filled), len(free)))
                 slots, free = np.split(free, [end - start])
                 for held, rows in zip(store, chunk, strict=True):
                     held[slots] = rows[start:end]
@@ -91,12 +96,19 @@ class ShuffleBuffer:
             free, given = np.concatenate([free, given]), chosen
 
 
-def _with_room(store: list[np.ndarray], chunk: Arrays, size: int) -> list[np.ndarray]:
-    """Arrays for `size` samples of types that hold those in `store` and those of the chunk."""
+def _of_types(store: list[np.ndarray], chunk: Arrays) -> list[np.ndarray]:
+    """Arrays for samples of types that hold those in `store`, which is empty at first, and of the chunk."""
     if not store:
-        return [np.zeros((size, *rows.shape[1:]), rows.dtype) for rows in map(np.asarray, chunk)]
+        return [np.zeros((0, *rows.shape[1:]), rows.dtype) for rows in map(np.asarray, chunk)]
     kinds = [np.result_type(held, rows) for held, rows in zip(store, chunk, strict=True)]
     return [held.astype(kind, copy=False) for held, kind in zip(store, kinds, strict=True)]
+
+
+def _enlarged(held: np.ndarray, n: int) -> np.ndarray:
+    """A copy with room for `n` samples; what is in use of the old one stays as it is."""
+    enlarged = np.zeros((n, *held.shape[1:]), held.dtype)
+    enlarged[: len(held)] = held
+    return enlarged
 
 
 def regrouped(chunks: Iterable[Arrays], size: int) -> Iterator[Arrays]:

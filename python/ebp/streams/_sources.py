@@ -125,6 +125,10 @@ class Chunks(Stream):
     The chunks are taken in their order, since there is no other way to read them: only the buffer mixes
     them. If they are sorted, by class say, it should hold a good part of the samples.
 
+    Except in the first pass of `fit`, it is a thread that calls the function and takes the chunks, another
+    one in every pass. So the function should itself open the files and connections that it reads from: those
+    of `sqlite3`, for one, serve only the thread that has opened them.
+
     Examples
     --------
     >>> import numpy as np, ebp

@@ -37,9 +37,12 @@ class Stream(ABC):
     `fit` reads a stream once for classes, weights and normalisation (twice, where samples have weights), and
     then once in every epoch. In memory are the buffer, what the stream reads at a time, and a ring of the
     samples that are trained on and of those that come next: some tens of megabytes, however long the stream
-    is. A thread reads while another trains. All that is done epoch by epoch stays: losses, schedules,
-    callbacks, stopping, and the curvature of SDLM, measured at the start of an epoch (and again after every
-    two million presentations).
+    is. Wide samples and large batches take more, since the ring holds, in the type of the network, the
+    samples of a batch, a few milliseconds' worth of others, the 500 that SDLM measures its curvature on, and,
+    for a first layer that takes them in blocks, up to 192 (384 with several threads): with SDLM 2 GB for a
+    million features, and 200 MB for a thousand with batches of 50,000. A thread reads while another trains.
+    All that is done epoch by epoch stays: losses, schedules, callbacks, stopping, and the curvature of SDLM,
+    measured at the start of an epoch (and again after every two million presentations).
 
     - early_stopping holds out `validation_fraction` of the samples at random, without regard to classes, and
       keeps those in memory: 10,000 or 32 MB of them at most. The others go into training.
