@@ -332,3 +332,11 @@ def test_without_pyarrow_the_message_says_how_to_get_it(kind, monkeypatch):
     monkeypatch.setattr("importlib.import_module", lambda name, *args: without(name))
     with pytest.raises(ImportError, match=r"pip install 'efficient-backprop\[streams\]'"):
         kind("t", "y")
+
+
+@pytest.mark.parametrize("content", [b"", b"hello", b"PAR1" + bytes(100) + b"PAR1"])
+def test_what_is_no_parquet_file(tmp_path, content):
+    path = tmp_path / "t.parquet"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"\[Parquet\] path must be of Parquet files; got .*t.parquet: "):
+        Parquet(path, "label")

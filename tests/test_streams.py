@@ -254,6 +254,11 @@ def test_what_cannot_be_copied(chunks, error, text):
         cache(ebp.streams.Chunks(chunks))
 
 
+def test_arrays_are_no_stream_to_be_copied():
+    with pytest.raises(TypeError, match=r"\[cache\] stream must be one of ebp.streams; got ndarray"):
+        cache(np.zeros((3, 2)))
+
+
 def test_a_copy_overwrites_nothing(tmp_path):
     (tmp_path / "X.npy").write_text("mine")
     with pytest.raises(ValueError, match=r"\[cache\] folder must be empty, or not there yet; got '/"):

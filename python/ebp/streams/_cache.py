@@ -61,7 +61,7 @@ def cache(stream: Stream, folder: str | os.PathLike[str] | None = None) -> Cache
     Raises
     ------
     TypeError
-        If the features are sparse, which would fill the disk with zeros, or no numbers.
+        If `stream` is none, or the features are no numbers or sparse, which would fill the disk with zeros.
     ValueError
         If there is something in the folder, if there are no samples, or if chunks differ in their number of
         columns or only some have weights.
@@ -81,6 +81,8 @@ def cache(stream: Stream, folder: str | os.PathLike[str] | None = None) -> Cache
     >>> bool(clf.loss_ < 0.1)
     True
     """
+    if not isinstance(stream, Stream):
+        raise TypeError(f"[cache] stream must be one of ebp.streams; got {type(stream).__name__}")
     place = Path(tempfile.mkdtemp(prefix="ebp-") if folder is None else folder)
     place.mkdir(parents=True, exist_ok=True)
     if any(place.iterdir()):

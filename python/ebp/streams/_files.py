@@ -47,8 +47,8 @@ class Parquet(Tables):
     ImportError
         Without PyArrow: ``pip install 'efficient-backprop[streams]'``.
     ValueError
-        If a file does not have all columns or is not there, if a feature or weight is no number, or if a
-        target is among the features or of different kinds in the files.
+        If a file is not there, is damaged or does not have all columns, if a feature or weight is no number,
+        or if a target is among the features or of different kinds in the files.
     TypeError
         If target, features or sample_weight are no names.
 
@@ -105,7 +105,10 @@ class Parquet(Tables):
         return self._n_samples
 
     def _schema(self, path: str) -> Any:
-        return self._files.read_schema(path)
+        try:
+            return self._files.read_schema(path)
+        except (self._arrow.ArrowInvalid, OSError) as error:
+            raise ValueError(f"[Parquet] path must be of Parquet files; got {path}: {error}") from error
 
     def _parts(self) -> Sequence[tuple[str, int]]:
         return self._groups
