@@ -87,18 +87,18 @@ class Parquet(Tables):
         buffer_size: int | None = None,
     ) -> None:
         self._files = require_extra("pyarrow.parquet", "streams", "Parquet")
+        self._metadata: list[Any] = []  # of the files, as their schemas are read
         super().__init__(path, target, features, sample_weight, buffer_size)
         if chunk_size is None:
             chunk_size = rows_of(ROW_GROUP_BYTES, 8 * len(self._columns))
         check_number("Parquet", "chunk_size", chunk_size, 1, integer=True)
         self.chunk_size = int(chunk_size)
-        metadata = [self._files.read_metadata(path) for path in self.paths]
         self._groups = [
             (path, group)
-            for path, one in zip(self.paths, metadata, strict=True)
+            for path, one in zip(self.paths, self._metadata, strict=True)
             for group in range(one.num_row_groups)
         ]
-        self._n_samples = sum(one.num_rows for one in metadata)
+        self._n_samples = sum(one.num_rows for one in self._metadata)
 
     @property
     def n_samples(self) -> int:
@@ -106,9 +106,10 @@ class Parquet(Tables):
 
     def _schema(self, path: str) -> Any:
         try:
-            return self._files.read_schema(path)
+            self._metadata.append(self._files.read_metadata(path))
         except (self._arrow.ArrowInvalid, OSError) as error:
             raise ValueError(f"[Parquet] path must be of Parquet files; got {path}: {error}") from error
+        return self._metadata[-1].schema.to_arrow_schema()
 
     def _parts(self) -> Sequence[tuple[str, int]]:
         return self._groups
