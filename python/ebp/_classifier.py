@@ -17,6 +17,7 @@ from ._callbacks import with_callbacks
 from ._inputs import Transform, check_rectangular, validated
 from ._single import Coder, SingleSamples
 from ._solvers import learns_from_parts
+from ._stream_score import StreamScores
 from ._targets import (
     class_factors,
     class_targets,
@@ -37,7 +38,7 @@ LABEL_LOSSES = ("squared_error", "binary_cross_entropy", "hinge")  # those that 
 SAMPLINGS = ("auto", "shuffle", "interleave", "emphasize", "sequential")
 
 
-class OnlineClassifier(ClassifierMixin, SingleSamples):
+class OnlineClassifier(StreamScores, ClassifierMixin, SingleSamples):
     """Base of `MLPClassifier` and `NetworkClassifier`."""
 
     _losses: tuple[str, ...] = LOSSES

@@ -14,6 +14,7 @@ from ._callbacks import with_callbacks
 from ._inputs import Transform, check_rectangular, validated
 from ._single import PLAIN, Coder, SingleSamples
 from ._solvers import learns_from_parts
+from ._stream_score import StreamScores
 from ._targets import SIGMOIDS, round_significand
 from .normalizer import InputNormalizer
 
@@ -24,7 +25,7 @@ LOSSES = ("squared_error", "absolute_error", "huber")
 SAMPLINGS = ("auto", "shuffle", "emphasize", "sequential")
 
 
-class OnlineRegressor(RegressorMixin, SingleSamples):
+class OnlineRegressor(StreamScores, RegressorMixin, SingleSamples):
     """Base of `MLPRegressor` and `NetworkRegressor`."""
 
     _y_shape: tuple[int, ...]  # of one sample: () or (n_outputs,)

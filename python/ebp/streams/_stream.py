@@ -17,7 +17,7 @@ OPEN_PARTS = 8  # parts that are read in turn, where they have several chunks
 
 
 class Stream(ABC):
-    """Samples in chunks, for `fit` and `partial_fit` of the estimators; made through one of its subclasses.
+    """Samples in chunks, for `fit`, `partial_fit` and `score` of the estimators; made through a subclass.
 
     Iterating over a stream gives its chunks ``(X, y, sample_weight)`` in their order, the last one of them
     None where samples count alike. So `ebp.evaluation.prequential` takes streams too.
@@ -52,7 +52,8 @@ class Stream(ABC):
     - Batch solvers, which need all samples at once, refuse streams; solver="auto" is "sdlm".
 
     `partial_fit` reads a stream once, and learns each block of 32 MB (or half the buffer) as by a call of its
-    own. It takes the chunks of a generator too, which can be read only once.
+    own. It takes the chunks of a generator too, which can be read only once. So does `score`, a chunk at a
+    time.
     """
 
     _same = True  # in every pass, so that it is enough to check the samples once
