@@ -9,6 +9,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 from bench_scripts import BENCH
+from joblib import cpu_count
+
+MOST_PROCESSES = 4  # what they need of memory is for small machines too
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config):
+    """Share all tests out among processes; of a file or two, those would only take time to start."""
+    options, plugins = config.option, config.pluginmanager
+    is_worker = hasattr(config, "workerinput")  # one of the processes, which come by here, too
+    is_all = config.args_source is config.ArgsSource.TESTPATHS
+    if is_worker or not is_all or not plugins.hasplugin("xdist"):
+        return
+    interactive = options.usepdb or options.trace or options.capture == "no"
+    if options.numprocesses is None and not interactive:
+        options.numprocesses = min(cpu_count(), MOST_PROCESSES)
 
 
 def pytest_report_header(config):

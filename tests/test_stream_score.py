@@ -37,12 +37,16 @@ def value(X):
     return 1e6 + np.tanh(X[:, 0]) + X[:, 1]
 
 
+def far_value(X):
+    return 1e12 + 1e3 * value(X)
+
+
 def values(X):
     return np.stack([X[:, 0] * X[:, 1], X[:, 2], np.full(len(X), 3.0)], axis=1)
 
 
 @pytest.mark.parametrize("weighted", [False, True])
-@pytest.mark.parametrize("target", [labels, label_sets, value, values])
+@pytest.mark.parametrize("target", [labels, label_sets, value, far_value, values])
 def test_a_stream_has_the_score_of_its_arrays(inputs, rng, target, weighted):
     y = target(inputs)
     weights = rng.integers(0, 3, size=N).astype(float) if weighted else None
@@ -77,17 +81,37 @@ def test_scoring_takes_the_memory_of_a_chunk(inputs):
     model = fitted(inputs, y)
 
     def chunks():
-        for _ in range(2000):
+        for _ in range(300):
             yield inputs.copy(), y.copy()
 
-    assert peak_of(lambda: model.score(Chunks(chunks))) < 2 << 20  # 45 MB in all
+    assert peak_of(lambda: model.score(Chunks(chunks))) < 1 << 20  # 7 MB in all
 
 
 def test_a_single_value_has_no_r2(inputs):
     y = value(inputs)
     model = fitted(inputs, y)
-    with pytest.warns(UndefinedMetricWarning, match="two samples"):
+    with pytest.warns(UndefinedMetricWarning, match=r"\[MLPRegressor.score\] R\^2 needs two samples; got 1"):
         assert math.isnan(model.score(Arrays(inputs[:1], y[:1])))
+    weights = np.eye(1, N, 5)[0]  # of all samples one that counts
+    expected = model.score(inputs, y, weights)
+    assert [model.score(Arrays(inputs, y, weights, chunk_size=n)) for n in (1, 3, N)] == [expected] * 3
+
+
+def test_images(rng):
+    images = rng.normal(size=(300, 1, 6, 6))
+    y = (images[:, 0, :3].mean(axis=(1, 2)) > 0).astype(int)
+    layers = [ebp.layers.Conv2D(2, 3), ebp.layers.Dense(2, "identity")]
+    model = ebp.NetworkClassifier(layers, max_iter=2, random_state=0).fit(images, y)
+    assert model.score(Arrays(images, y, chunk_size=70)) == model.score(images, y)
+
+
+def test_chunks_of_frames_and_of_many_classes_come_without_warnings(inputs):
+    pd = pytest.importorskip("pandas")
+    frame = pd.DataFrame(inputs, columns=["a", "b", "c"])
+    letters = np.array(list("abcdefghijklmnopqrstuvwxyz"), dtype=object)[np.arange(N) % 26]
+    model = fitted(frame, letters)
+    pieces = [(frame[k : k + 30], letters[k : k + 30]) for k in range(0, N, 30)]
+    assert model.score(Chunks(pieces)) == model.score(frame, letters)
 
 
 def test_misuse_is_named(inputs):
@@ -106,5 +130,9 @@ def test_misuse_is_named(inputs):
         model.score(Arrays(inputs, y, np.zeros(N)))
     with pytest.raises(ValueError, match=r"X must have samples of positive weight; got none"):
         model.score(Chunks([]))
+    once = Chunks(iter([(inputs, y)]))
+    assert model.score(once) == model.score(stream)
+    with pytest.raises(ValueError, match="an iterator that has been read: it is enough for one"):
+        model.score(once)
     with pytest.raises(ValueError, match="4 features"):
         model.score(Arrays(np.zeros((5, 4)), y[:5]))

@@ -154,7 +154,7 @@ def test_chunks_of_a_function_and_of_an_iterator():
     assert [weights for _, _, weights in listed] == [None, [2.0]]
     once = Chunks(numbers(100, 30))
     assert len(list(once)) == 4
-    with pytest.raises(ValueError, match=r"\[Chunks\] source must be a list or a function for more than one"):
+    with pytest.raises(ValueError, match=r"\[Chunks\] source must be a list or a function to be read more"):
         next(iter(once))
 
 

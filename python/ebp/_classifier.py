@@ -217,13 +217,11 @@ class OnlineClassifier(StreamScores, ClassifierMixin, SingleSamples):
         return X, self._checked_targets(y, reset)
 
     def _checked_targets(self, y: np.ndarray, reset: bool) -> np.ndarray:
-        if has_columns(y):
-            y = self._indicators(y)
-        else:
-            y = column_or_1d(y)
-            check_classification_targets(y)
+        y = self._indicators(y) if has_columns(y) else column_or_1d(y)
         if not reset:
-            self._check_kind(y)
+            self._check_kind(y)  # and labels that come later have to be among those that there are
+        elif y.ndim == 1:
+            check_classification_targets(y)
         return y
 
     def _indicators(self, y: np.ndarray) -> np.ndarray:

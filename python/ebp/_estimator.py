@@ -360,7 +360,10 @@ class OnlineEstimator(Files, PreparedEstimator):
         """Network outputs (n, outputs) for raw inputs."""
         check_is_fitted(self)
         X = self._rows(X, reset=False)
-        X = validated(self, X, reset=False)
+        return self._outputs_of_rows(validated(self, X, reset=False))
+
+    def _outputs_of_rows(self, X: Any) -> np.ndarray:
+        """The same for inputs that are checked."""
         network, transform = self.network_, self._transform()
         outputs = np.empty((X.shape[0], network.n_outputs), network.dtype)
         for part in chunks(X):

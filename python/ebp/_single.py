@@ -133,7 +133,7 @@ class SingleSamples(StreamEstimator):
         """Network outputs (1, n_outputs) for one raw sample."""
         row = reader.read(x)
         if row is None:
-            with no_word_of_names(self):
+            with _no_word_of_names(self):
                 return self._outputs([x])
         return reader.outputs(row)[np.newaxis]
 
@@ -147,7 +147,7 @@ class SingleSamples(StreamEstimator):
     def _learn_fully(self, x: Any, y: Any) -> float:
         learns_from_parts(self)
         before = getattr(self, "n_iter_", 0)
-        with no_word_of_names(self):
+        with _no_word_of_names(self):
             self.partial_fit([x], [y])
         return self.loss_ if self.n_iter_ > before else math.nan
 
@@ -188,8 +188,8 @@ class SingleSamples(StreamEstimator):
 
 
 @contextmanager
-def no_word_of_names(estimator: SingleSamples) -> Iterator[None]:
-    """Let samples come without names to an estimator that knows the names of its features."""
+def _no_word_of_names(estimator: SingleSamples) -> Iterator[None]:
+    """Let single samples come without names to an estimator that knows the names of its features."""
     if not hasattr(estimator, "feature_names_in_"):
         yield
         return

@@ -108,10 +108,10 @@ class Chunks(Stream):
     ----------
     source : iterable of chunks, or function without arguments that returns one
         Each chunk is ``(X, y)`` or ``(X, y, sample_weight)``, of one sample or more; X may be an array, a
-        frame or a sparse matrix. An iterator can be read once, which is enough for `partial_fit`. `fit` reads
-        the chunks once for the statistics and then once an epoch: it needs a list or, for chunks that are
-        read or computed when they are needed, a function. The chunks should be the same in every pass;
-        distorted samples do no harm without early_stopping, but there must be as many.
+        frame or a sparse matrix. An iterator can be read once, which is enough for one `partial_fit` or
+        `score`. `fit` reads the chunks once for the statistics and then once an epoch: it needs a list or,
+        for chunks that are read or computed when they are needed, a function. The chunks should be the same
+        in every pass; distorted samples do no harm without early_stopping, but there must be as many.
     buffer_size : int, default=None
         Samples in the shuffle buffer; None: as many as take 64 MB.
 
@@ -125,9 +125,9 @@ class Chunks(Stream):
     The chunks are taken in their order, since there is no other way to read them: only the buffer mixes
     them. If they are sorted, by class say, it should hold a good part of the samples.
 
-    Except in the first pass of `fit`, it is a thread that calls the function and takes the chunks, another
-    one in every pass. So the function should itself open the files and connections that it reads from: those
-    of `sqlite3`, for one, serve only the thread that has opened them.
+    Except in `score` and the first pass of `fit`, it is a thread that calls the function and takes the
+    chunks, another one in every pass. So the function should itself open the files and connections that it
+    reads from: those of `sqlite3`, for one, serve only the thread that has opened them.
 
     Examples
     --------
@@ -141,7 +141,7 @@ class Chunks(Stream):
     >>> bool(clf.loss_ < 0.1)
     True
 
-    A stream that comes once, such as a generator's, is for `partial_fit`:
+    A stream that comes once, such as a generator's, is for one `partial_fit` or `score`:
 
     >>> stream = ebp.streams.Chunks(chunks())
     >>> clf = ebp.MLPClassifier((4,), random_state=0).partial_fit(stream, classes=[False, True])
@@ -174,8 +174,8 @@ class Chunks(Stream):
         if isinstance(source, Iterator) and not callable(self.source):
             if self._exhausted:
                 raise ValueError(
-                    "[Chunks] source must be a list or a function for more than one pass, which fit makes; "
-                    "got an iterator, which can be read once: use partial_fit"
+                    "[Chunks] source must be a list or a function to be read more than once, as fit does; "
+                    "got an iterator that has been read: it is enough for one partial_fit or score"
                 )
             self._exhausted = True
         for item in source:

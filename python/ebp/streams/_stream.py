@@ -52,8 +52,9 @@ class Stream(ABC):
     - Batch solvers, which need all samples at once, refuse streams; solver="auto" is "sdlm".
 
     `partial_fit` reads a stream once, and learns each block of 32 MB (or half the buffer) as by a call of its
-    own. It takes the chunks of a generator too, which can be read only once. So does `score`, a chunk at a
-    time.
+    own. It takes the chunks of a generator too, which can be read only once.
+
+    `score` reads a stream once, and has one chunk at a time in memory.
     """
 
     _same = True  # in every pass, so that it is enough to check the samples once
