@@ -190,7 +190,7 @@ def test_a_real_interrupt_leaves_a_usable_estimator(solver):
         delay = time.perf_counter() - sent[0]
     finally:
         signal.signal(signal.SIGINT, handler)
-    assert delay < 3  # much less than the rest would take, on a busy machine too
+    assert delay < 0.5
     assert model.n_iter_ == len(model.loss_curve_) >= 1
     assert np.isfinite(model.predict(X)).all()
 

@@ -80,7 +80,7 @@ def test_ctrl_c_ends_a_fit_at_once(method):
     finally:
         signal.signal(signal.SIGINT, handler)
         timer.cancel()
-    assert delay < 3  # much less than the rest would take, on a busy machine too
+    assert delay < 0.5
     assert net.loss(X, T) <= before
 
 

@@ -246,7 +246,7 @@ def test_keyboard_interrupt(name, batch_size, long_job):
     delay = time.perf_counter() - sent[0]
     timer.join()
     print(f"{name}, batch {batch_size}: returned {delay * 1e3:.1f} ms after the signal")
-    assert delay < 3  # the promise is 0.1 s; a busy machine may be late
+    assert delay < 0.5  # the promise is 0.1 s; a busy machine may be late
     assert_usable(net, X, T)
 
 
@@ -270,7 +270,7 @@ def test_other_threads_run_while_training(long_job):
     stop.set()
     other.join()
     during = sum(begin < stamp < end for stamp in stamps)
-    assert during > 10 * (end - begin), f"{during} ticks in {end - begin:.2f} s"
+    assert during > 100 * (end - begin), f"{during} ticks in {end - begin:.2f} s"
 
 
 def test_reading_while_training_never_crashes():

@@ -97,7 +97,7 @@ def test_a_real_interrupt_ends_fit_at_once():
         delay = time.perf_counter() - sent[0]
     finally:
         signal.signal(signal.SIGINT, handler)
-    assert delay < 3  # much less than the rest would take, on a busy machine too
+    assert delay < 0.5
     assert len(model.loss_curve_) == model.n_iter_ >= 1
     assert model.score(X, y) > 0.9
     model.set_params(callbacks=None).partial_fit(X[:100], y[:100])
