@@ -208,7 +208,7 @@ def test_chunks_of_sparse_rows_and_of_a_generator(convert):
     parts = classifier().partial_fit(Chunks(chunks()), classes=np.unique(y))
     assert parts.t_ == 2000
     assert min(model.score(X, y), parts.score(X, y)) > 0.9
-    with pytest.raises(ValueError, match=r"\[Chunks\] source must be a list or a function to be read"):
+    with pytest.raises(ValueError, match=r"\[Chunks\] source must be a list or a function to be read more"):
         classifier().fit(Chunks(chunks()))
 
 

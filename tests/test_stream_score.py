@@ -114,6 +114,14 @@ def test_chunks_of_frames_and_of_many_classes_come_without_warnings(inputs):
     assert model.score(Chunks(pieces)) == model.score(frame, letters)
 
 
+def test_numbers_that_are_no_labels_are_refused_in_later_chunks_too(inputs):
+    signs = (inputs[:, 0] > 0).astype(float)
+    model, stream = fitted(inputs, signs.astype(int)), Chunks([(inputs, signs), (inputs, inputs[:, 0])])
+    for method in (ebp.MLPClassifier((4,)).fit, model.score):
+        with pytest.raises(ValueError, match="Unknown label type"):
+            method(stream)
+
+
 def test_misuse_is_named(inputs):
     y = labels(inputs)
     stream = Arrays(inputs, y)

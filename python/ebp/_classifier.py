@@ -219,8 +219,10 @@ class OnlineClassifier(StreamScores, ClassifierMixin, SingleSamples):
     def _checked_targets(self, y: np.ndarray, reset: bool) -> np.ndarray:
         y = self._indicators(y) if has_columns(y) else column_or_1d(y)
         if not reset:
-            self._check_kind(y)  # and labels that come later have to be among those that there are
-        elif y.ndim == 1:
+            self._check_kind(y)
+        # Words are labels in any case; of a small chunk, scikit-learn would warn that there are many.
+        words = y.size > 0 and isinstance(y.flat[0], str)
+        if y.ndim == 1 and (reset or not words):
             check_classification_targets(y)
         return y
 
